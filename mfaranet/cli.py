@@ -1,0 +1,66 @@
+"""The command line `mfaranet`, and how every command line of the project reports bad input."""
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from mfaranet.errors import InputError
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, help="MFARANet: networks, settings, predictions.")
+
+
+def report_errors(command: Callable[[], Any]) -> None:
+    """Run a command; bad input is told in one message, without a traceback, and exits with status 1."""
+    try:
+        command()
+    except InputError as error:
+        typer.secho(f"error: {error}", fg="red", err=True)
+        sys.exit(1)
+
+
+@app.command()
+def models() -> None:
+    """List the networks."""
+    from mfaranet.models import list_models
+
+    typer.echo("\n".join(list_models()))
+
+
+@app.command()
+def params(
+    dataset: Annotated[str | None, typer.Argument(help="data set, to print its merged settings")] = None,
+    experiment: Annotated[str, typer.Argument(help="experiment to print")] = "base",
+    file: Annotated[Path, typer.Option(help="the file to check")] = Path("params.yaml"),
+) -> None:
+    """Check params.yaml, and print the settings that one run would use."""
+    import yaml
+
+    from mfaranet.params import load
+
+    checked = load(file)
+    if dataset is None:
+        typer.echo(f"{file} is valid: {len(checked.profiles)} data sets, {len(checked.experiments)} experiments")
+    else:
+        settings = checked.settings(dataset, experiment).model_dump(mode="json")
+        typer.echo(yaml.safe_dump(settings, sort_keys=False))
+
+
+@app.command()
+def predict(
+    checkpoint: Annotated[Path, typer.Argument(help="best.safetensors or last.safetensors of a training run")],
+    images: Annotated[list[Path], typer.Argument(help="RGB images of any size")],
+    output: Annotated[Path, typer.Option(help="folder for the label maps, one colour PNG an image")],
+) -> None:
+    """Segment images with a trained network, the whole image at once and at its own size."""
+    from mfaranet.apply import segment
+
+    for path in segment(checkpoint, images, output):
+        typer.echo(str(path))
+
+
+def main() -> None:
+    """Entry point of the console script."""
+    report_errors(app)

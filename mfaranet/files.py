@@ -1,0 +1,82 @@
+"""Files and folders that are there whole or not at all."""
+
+import hashlib
+import json
+import os
+import shutil
+import zipfile
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from mfaranet.errors import InputError
+
+
+def sha256(path: Path) -> str:
+    """Hexadecimal SHA-256 of a file."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def atomic_write(path: Path, write: Callable[[Path], object]) -> None:
+    """Let ``write`` fill a temporary file beside ``path``, then put it in place; makes the folder if need be."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    try:
+        write(temporary)
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write UTF-8 text, whole or not at all."""
+    atomic_write(path, lambda temporary: temporary.write_text(text, encoding="utf-8"))
+
+
+def write_json(path: Path, content: Any) -> None:
+    """Write indented JSON in the order given; ValueError for NaN and infinity, which JSON does not have."""
+    write_text(path, json.dumps(content, indent=2, allow_nan=False) + "\n")
+
+
+@contextmanager
+def atomic_folder(path: Path) -> Iterator[Path]:
+    """A new folder beside ``path``, which takes its place if the block ends well and is removed if not."""
+    # The names are fixed so that what a killed process left is cleared away here.
+    partial, old = (path.with_name(f".{path.name}.{state}") for state in ("partial", "old"))
+    shutil.rmtree(partial, ignore_errors=True)
+    shutil.rmtree(old, ignore_errors=True)
+    partial.mkdir(parents=True)
+    try:
+        yield partial
+        if path.exists():
+            path.rename(old)
+        partial.rename(path)
+    except BaseException:
+        if old.exists():
+            old.rename(path)
+        shutil.rmtree(partial, ignore_errors=True)
+        raise
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def unzip(archive: Path, folder: Path, suffixes: tuple[str, ...]) -> None:
+    """Extract the members of a zip whose names have one of these endings.
+
+    Raises:
+        InputError: the file is no zip, is damaged, or has a member that would land outside ``folder``.
+    """
+    if not zipfile.is_zipfile(archive):
+        raise InputError(
+            f"{archive} is no whole zip archive (perhaps a web page, or half a download); download it again"
+        )
+    try:
+        with zipfile.ZipFile(archive) as content:
+            for name in (name for name in content.namelist() if name.endswith(suffixes)):
+                if PurePosixPath(name).is_absolute() or ".." in PurePosixPath(name).parts:
+                    raise InputError(f"{archive}: member {name} points outside the archive; do not use this file")
+                content.extract(name, folder)
+    except (zipfile.BadZipFile, zlib.error, EOFError) as error:
+        raise InputError(f"{archive} is damaged ({error}); download it again") from None

@@ -1,0 +1,143 @@
+"""From one image to one label map, by a named protocol (the official evaluation's arithmetic).
+
+Scores are exp(logits), not softmax, and are averaged over the windows that see a pixel: overlapping windows
+average exp(logits), a flip averages logits. Float32 overflows for logits above 88.
+"""
+
+import math
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from mfaranet.data.prepared import SegmentationDataset
+from mfaranet.data.transforms import MEAN, normalise
+from mfaranet.models.layers import resize_to
+
+Size = tuple[int, int]
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """How the network sees an image: in sliding windows at some scales or, without scales, whole in one pass."""
+
+    scales: tuple[float, ...] = ()
+    flip: bool = False
+    stride_rate: float = 1.0
+
+
+@dataclass(frozen=True)
+class InputSizes:
+    """Heights and widths in pixels: what an image is resized to first (``size``), a sliding window (``window``).
+
+    ``base_size`` is the longer side of the image at scale 1 of a sliding protocol.
+    """
+
+    size: Size
+    window: Size
+    base_size: int
+
+
+PROTOCOLS = {
+    "full_image": Protocol(),
+    "single_scale": Protocol(scales=(1.0,)),
+    "single_scale_flip": Protocol(scales=(1.0,), flip=True),
+    "multi_scale_flip": Protocol(scales=(0.5, 0.75, 1.0, 1.25, 1.5, 1.75), flip=True, stride_rate=2 / 3),
+}
+
+
+@torch.inference_mode()
+def predict_split(
+    model: nn.Module, dataset: SegmentationDataset, protocol: Protocol, sizes: InputSizes, indices: Iterable[int]
+) -> Iterator[tuple[int, Tensor, Tensor]]:
+    """Index, prediction and label (both (H, W), uint8, on the network's device) of some images of a split."""
+    device = next(model.parameters()).device
+    was_training = model.training
+    model.eval()
+    for index in indices:
+        image, label = dataset[index]
+        yield index, predict(model, image.to(device), protocol, sizes), label.to(device)
+    model.train(was_training)
+
+
+def predict(model: nn.Module, image: Tensor, protocol: Protocol, sizes: InputSizes) -> Tensor:
+    """Label map (H, W), uint8, of one image (3, H, W), uint8, RGB, by a network in evaluation mode.
+
+    Where the image was resized, the label map is resized back by the nearest neighbour.
+    """
+    scores = predict_scores(model, _bilinear(normalise(image)[None], sizes.size), protocol, sizes)
+    labels = scores.argmax(1, keepdim=True).to(torch.uint8)
+    return F.interpolate(labels, (image.shape[-2], image.shape[-1]), mode="nearest")[0, 0]
+
+
+def predict_scores(model: nn.Module, image: Tensor, protocol: Protocol, sizes: InputSizes) -> Tensor:
+    """Class scores (1, C, h, w) of a normalised image (1, 3, h, w): exp(logits), summed over the scales."""
+    if not protocol.scales:
+        return torch.exp(model(image))
+    size = (image.shape[-2], image.shape[-1])
+    per_scale = []
+    for scale in protocol.scales:
+        scaled = _bilinear(image, scaled_size(size, sizes.base_size, scale))
+        per_scale.append(resize_to(_window_scores(model, scaled, protocol, sizes.window), size))
+    return torch.stack(per_scale).sum(0)
+
+
+def scaled_size(size: Size, base_size: int, scale: float) -> Size:
+    """Height and width at which the longer side is ``base_size * scale``, rounded half up."""
+    longer = int(base_size * scale + 0.5)
+    height, width = size
+    if height > width:
+        return longer, int(width * longer / height + 0.5)
+    return int(height * longer / width + 0.5), longer
+
+
+def windows(size: Size, window: Size, stride_rate: float) -> Iterator[tuple[slice, slice]]:
+    """Rows and columns of each window, row by row; the last of each row and column is shifted back into the image."""
+    for rows in _spans(size[0], window[0], stride_rate):
+        for columns in _spans(size[1], window[1], stride_rate):
+            yield rows, columns
+
+
+def _spans(length: int, window: int, stride_rate: float) -> list[slice]:
+    stride = int(window * stride_rate)
+    ends = [min(i * stride + window, length) for i in range(math.ceil((length - window) / stride) + 1)]
+    return [slice(max(end - window, 0), end) for end in ends]
+
+
+def _window_scores(model: nn.Module, image: Tensor, protocol: Protocol, window: Size) -> Tensor:
+    """exp(logits) of each pixel, averaged over the windows that hold it."""
+    image, inner = _pad(image, window)
+    total: Tensor | None = None
+    visits = image.new_zeros(image.shape[-2:])
+    for rows, columns in windows((image.shape[-2], image.shape[-1]), window, protocol.stride_rate):
+        crop = image[..., rows, columns]
+        logits = model(crop)
+        if protocol.flip:
+            logits = (logits + model(crop.flip(-1)).flip(-1)) / 2
+        if total is None:
+            total = image.new_zeros((1, logits.shape[1], *image.shape[-2:]))
+        total[..., rows, columns] += torch.exp(logits)
+        visits[rows, columns] += 1
+    assert total is not None
+    return (total / visits)[..., inner[0], inner[1]]
+
+
+def _pad(image: Tensor, window: Size) -> tuple[Tensor, tuple[slice, slice]]:
+    """Pad to at least the window, and say where the image is."""
+    height, width = image.shape[-2:]
+    rows, columns = max(0, window[0] - height), max(0, window[1] - width)
+    inner = (slice(rows // 2, rows // 2 + height), slice(columns // 2, columns // 2 + width))
+    if not rows and not columns:
+        return image, inner
+    # The official code pads the normalised image with the mean before normalisation; a mean pixel would be 0.
+    padded = image.new_tensor(MEAN).view(1, 3, 1, 1).repeat(len(image), 1, height + rows, width + columns)
+    padded[..., inner[0], inner[1]] = image
+    return padded, inner
+
+
+def _bilinear(image: Tensor, size: Size) -> Tensor:
+    if image.shape[-2:] == size:
+        return image
+    return F.interpolate(image, size, mode="bilinear", align_corners=False)

@@ -1,0 +1,137 @@
+"""Losses of the paper (section III-E), exactly as the official code computes them.
+
+Logits are (N, C, H, W); labels are int64 (N, H, W) with 255 for pixels that count nowhere. Nothing here waits for
+the device: no value is copied to the host.
+"""
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from mfaranet.models.layers import resize_to
+
+IGNORE_INDEX = 255
+
+Outputs = dict[str, Tensor | list[Tensor]]
+
+
+def cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
+    """Mean cross entropy over the pixels that are not ignored; NaN when all are."""
+    return F.cross_entropy(logits, labels, ignore_index=IGNORE_INDEX)
+
+
+def ohem_cross_entropy(logits: Tensor, labels: Tensor, threshold: float = 0.7, min_kept: int = 100_000) -> Tensor:
+    """Cross entropy of the hard pixels of the whole batch.
+
+    Hard is a probability of the true class up to ``threshold``, or up to the ``min_kept``-th smallest one where
+    that is more; with fewer than ``min_kept`` valid pixels all of them count.
+    """
+    losses = F.cross_entropy(logits, labels, ignore_index=IGNORE_INDEX, reduction="none")
+    valid = labels != IGNORE_INDEX
+    # An ignored pixel has loss 0, so probability 1: it is never among the hard ones.
+    probability = torch.exp(-losses.detach())
+    rank = min(min_kept, probability.numel())
+    limit = probability.flatten().kthvalue(rank).values.clamp(min=threshold)
+    all_count = valid.sum() < min_kept
+    kept = valid & (all_count | (probability <= limit))
+    return (losses * kept).sum() / kept.sum()
+
+
+def image_balanced_cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
+    """Cross entropy with class weights from each image's own label, summed over the images (not averaged).
+
+    A class with a share s of an image's valid pixels weighs 2 - s there. An image without valid pixels adds 0,
+    where the official code adds 0/0; the gradients are the same.
+    """
+    losses = F.cross_entropy(logits, labels, ignore_index=IGNORE_INDEX, reduction="none")
+    images = len(labels)
+    offset = torch.arange(images, device=labels.device).view(-1, 1, 1) * (IGNORE_INDEX + 1)
+    counts = torch.bincount((labels + offset).flatten(), minlength=images * (IGNORE_INDEX + 1)).view(images, -1)
+    counts = counts[:, :IGNORE_INDEX].float()
+    # float32 and this order of operations, so that the weights are the official ones to the last bit.
+    share = counts / counts.sum(dim=1, keepdim=True).clamp(min=1)
+    class_weights = F.pad((1 - share) + 1, (0, 1), value=0)
+    weights = class_weights.gather(1, labels.flatten(1)).view_as(losses).to(losses.dtype)
+    total = weights.sum(dim=(1, 2))
+    return ((weights * losses).sum(dim=(1, 2)) / total.clamp(min=1)).sum()
+
+
+def boundary_cross_entropy(logits: Tensor, target: Tensor) -> Tensor:
+    """Binary cross entropy of boundary logits and target (both N, 1, H, W), balanced over the whole batch.
+
+    A boundary pixel weighs the share of the others, and the other way round; the mean is over all pixels.
+    """
+    share = target.mean(dtype=torch.float32)
+    weights = torch.where(target == 1, 1 - share, share)
+    return F.binary_cross_entropy_with_logits(logits, target, weights)
+
+
+def attention_to_edges(logits: Tensor, labels: Tensor, boundary_logits: Tensor, threshold: float = 0.8) -> Tensor:
+    """Image-balanced cross entropy where the predicted boundary logit (N, 1, H, W) is above the threshold.
+
+    The threshold is on the raw logit, as in the official code. The boundary head gets no gradient from it.
+    """
+    on_edge = boundary_logits.squeeze(1) > threshold
+    return image_balanced_cross_entropy(logits, labels.where(on_edge, IGNORE_INDEX))
+
+
+def boundary_target(labels: Tensor) -> Tensor:
+    """Boundary map (N, 1, H, W), float32: 1 where the 5x5 mean of the label values differs from the centre.
+
+    Ignored regions count as a value of their own, so their outlines are boundaries too.
+    """
+    values = labels.unsqueeze(1).float()
+    total = F.avg_pool2d(F.pad(values, (2, 2, 2, 2), mode="reflect"), 5, stride=1, divisor_override=1)
+    return (total != 25 * values).float()
+
+
+@dataclass(frozen=True)
+class Loss:
+    """The training loss: cross entropy on the output plus a joint loss on the score of every scale.
+
+    The joint loss is ``segmentation + boundary_weight * boundary + attention_weight * attention`` with OHEM
+    (``joint_edge_ohem``, the paper's) or image-balanced cross entropy (``joint_edge``) as its first term;
+    ``cross_entropy`` has that alone on every scale. The numbers' meaning: see the functions above.
+    """
+
+    name: str = "joint_edge_ohem"
+    ohem_threshold: float = 0.7
+    ohem_min_kept: int = 100_000
+    boundary_weight: float = 0.3
+    attention_weight: float = 0.1
+    attention_threshold: float = 0.8
+
+    def __call__(self, outputs: Outputs, labels: Tensor) -> dict[str, Tensor]:
+        """Outputs of a network in training mode and labels (N, H, W) in; ``total`` and its unweighted terms out.
+
+        A term is the sum over the scales. Maps smaller than the label are resized to it first.
+        """
+        size = (labels.shape[-2], labels.shape[-1])
+        terms = {"output": cross_entropy(outputs["out"], labels)}
+        boundaries = outputs.get("boundaries") or [None] * len(outputs.get("scores", []))
+        target = boundary_target(labels) if self.name != "cross_entropy" else None
+        for score, boundary in zip(outputs.get("scores", []), boundaries, strict=True):
+            edge = None if boundary is None else resize_to(boundary, size)
+            for term, value in self._joint(resize_to(score, size), labels, edge, target).items():
+                terms[term] = terms[term] + value if term in terms else value
+        weights = {"boundary": self.boundary_weight, "attention": self.attention_weight}
+        total = torch.stack([weights.get(term, 1.0) * value for term, value in terms.items()]).sum()
+        return {"total": total, **terms}
+
+    def _joint(self, score: Tensor, labels: Tensor, edge: Tensor | None, target: Tensor | None) -> dict[str, Tensor]:
+        if self.name == "cross_entropy":
+            return {"scales": cross_entropy(score, labels)}
+        segmentation = (
+            ohem_cross_entropy(score, labels, self.ohem_threshold, self.ohem_min_kept)
+            if self.name == "joint_edge_ohem"
+            else image_balanced_cross_entropy(score, labels)
+        )
+        if edge is None or target is None:
+            return {"scales": segmentation}
+        return {
+            "scales": segmentation,
+            "boundary": boundary_cross_entropy(edge, target),
+            "attention": attention_to_edges(score, labels, edge, self.attention_threshold),
+        }

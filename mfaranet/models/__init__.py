@@ -1,0 +1,52 @@
+"""Networks by name, in the manner of torchvision."""
+
+import inspect
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import torch
+from torch import nn
+
+from mfaranet.errors import InputError
+from mfaranet.models.mfaranet import MFARANet
+
+_BUILDERS: dict[str, Callable[..., nn.Module]] = {
+    "mfaranet": MFARANet,
+}
+
+
+def list_models() -> list[str]:
+    """The names that get_model takes, sorted."""
+    return sorted(_BUILDERS)
+
+
+def get_model(name: str, num_classes: int = 19, **options: Any) -> nn.Module:
+    """Build a network with its default initialisation.
+
+    Every network takes images (N, 3, H, W) and gives logits (N, num_classes, H, W) in evaluation mode; in training
+    mode it gives a dictionary with those logits as ``out`` and its auxiliary outputs.
+
+    Raises:
+        InputError: an unknown name or option, or an impossible value.
+    """
+    if name not in _BUILDERS:
+        raise InputError(f"no network is called {name!r}; there are: {', '.join(list_models())}")
+    builder = _BUILDERS[name]
+    known = [parameter for parameter in inspect.signature(builder).parameters if parameter != "num_classes"]
+    for option in options:
+        if option not in known:
+            raise InputError(f"{name} has no option {option!r}; it has: {', '.join(known)}")
+    return builder(num_classes, **options)
+
+
+def check_options(name: str, options: Mapping[str, Any], where: str) -> None:
+    """Refuse what get_model would refuse, without memory or time for weights.
+
+    Raises:
+        InputError: naming ``where`` the name or option stands.
+    """
+    try:
+        with torch.device("meta"):
+            get_model(name, **options)
+    except (InputError, TypeError, ValueError) as error:
+        raise InputError(f"{where}: {error}") from None

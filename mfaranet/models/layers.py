@@ -1,0 +1,23 @@
+"""Building blocks that several networks share."""
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+
+def conv_bn_relu(in_channels: int, out_channels: int, kernel_size: int, stride: int = 1) -> nn.Sequential:
+    """Convolution that keeps the size at stride 1, batch normalisation, ReLU."""
+    return nn.Sequential(
+        nn.Conv2d(in_channels, out_channels, kernel_size, stride, padding=kernel_size // 2, bias=False),
+        nn.BatchNorm2d(out_channels),
+        nn.ReLU(inplace=True),
+    )
+
+
+def resize_to(features: Tensor, size: tuple[int, int]) -> Tensor:
+    """Resize (N, C, h, w) to a (height, width), bilinear with aligned corners, up or down, without antialiasing."""
+    return F.interpolate(features, size, mode="bilinear", align_corners=True)
+
+
+def resize_like(features: Tensor, reference: Tensor) -> Tensor:
+    """Resize (N, C, h, w) to the height and width of ``reference``; see resize_to."""
+    return resize_to(features, (reference.shape[-2], reference.shape[-1]))

@@ -1,0 +1,259 @@
+"""Tables from stored results: every cell knows the file and the run that its value came from."""
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import yaml
+
+from mfaranet.errors import InputError
+from mfaranet.files import write_json, write_text
+from mfaranet.params import TableSettings
+
+PUBLISHED = Path(__file__).with_name("published.yaml")
+
+
+@dataclass(frozen=True)
+class Cell:
+    """``value`` as stored, ``text`` as shown, ``origin``: where it came from (None for a blank)."""
+
+    value: Any
+    text: str
+    origin: dict[str, Any] | None
+
+
+BLANK = Cell(None, "", None)
+
+
+@dataclass(frozen=True)
+class Table:
+    """Column headers, rows of cells, and notes that belong under the table."""
+
+    title: str
+    columns: list[str]
+    rows: list[list[Cell]]
+    notes: list[str]
+
+    def write(self, stem: Path) -> None:
+        """Write ``<stem>.md``, ``.csv`` (full precision), ``.tex`` (booktabs) and ``.json`` (origins)."""
+        texts = pd.DataFrame([[cell.text for cell in row] for row in self.rows], columns=self.columns)
+        values = pd.DataFrame([[_plain(cell) for cell in row] for row in self.rows], columns=self.columns)
+        notes = "\n".join(f"- {note}" for note in self.notes)
+        markdown = texts.to_markdown(index=False, disable_numparse=True, colalign=self._alignment())
+        write_text(stem.with_suffix(".md"), f"# {self.title}\n\n{markdown}\n\n{notes}\n")
+        write_text(stem.with_suffix(".csv"), values.to_csv(index=False))
+        write_text(stem.with_suffix(".tex"), self._latex(texts))
+        content = {"title": self.title, "columns": self.columns, "notes": self.notes}
+        write_json(
+            stem.with_suffix(".json"), {**content, "rows": [[asdict(cell) for cell in row] for row in self.rows]}
+        )
+
+    def _alignment(self) -> list[str]:
+        numeric = [any(isinstance(row[i].value, int | float) for row in self.rows) for i in range(len(self.columns))]
+        return ["right" if is_number else "left" for is_number in numeric]
+
+    def _latex(self, texts: pd.DataFrame) -> str:
+        columns = "".join(side[0] for side in self._alignment())
+        escaped = pd.DataFrame(texts.map(_escape).to_numpy(), columns=[_escape(column) for column in texts.columns])
+        body = escaped.to_latex(index=False, escape=False, column_format=columns, caption=_escape(self.title))
+        return "".join(f"% {note}\n" for note in self.notes) + body
+
+
+class Results:
+    """The stored results of one data set, as cells."""
+
+    def __init__(self, root: Path, table: str) -> None:
+        self.root = root
+        self.table = table
+
+    def cell(self, folder: str, file: str, pointer: str, show: Callable[[Any], str] = str) -> Cell:
+        """The value at a JSON pointer of ``<folder>/<file>``; its run is described in run.json beside it."""
+        path = self.root / folder / file
+        value = resolve(_read(path), pointer, path)
+        run = _read(path.with_name("run.json"))
+        origin = {
+            "file": path.as_posix(),
+            "pointer": pointer,
+            "stage": run["stage"],
+            "params_sha256": run["params_sha256"],
+            "commit": run["commit"],
+            "modified": run["modified"],
+            "dataset": run["dataset"]["title"],
+            "weights": run["weights"],
+        }
+        return BLANK if value is None else Cell(value, show(value), origin)
+
+    def defined(self, pointer: str, value: str, text: str | None = None) -> Cell:
+        """A row or column name, which the table's definition in params.yaml gives."""
+        origin = {"file": "params.yaml", "pointer": f"/tables/{self.table}/{pointer}"}
+        return Cell(value, text or value, origin)
+
+
+def build(name: str, settings: TableSettings, results: Path) -> Table:
+    """Make a table from ``results``, the folder of one data set.
+
+    Raises:
+        InputError: a result that the table needs is missing, or holds no such value.
+    """
+    make = {"overall": _overall, "per_class": _per_class}[settings.kind]
+    return make(settings, Results(results, name))
+
+
+def resolve(content: Any, pointer: str, path: Path) -> Any:
+    """The value at a JSON pointer such as ``/full_image/iou/road``.
+
+    Raises:
+        InputError: there is none.
+    """
+    for part in pointer.removeprefix("/").split("/"):
+        key = part.replace("~1", "/").replace("~0", "~")
+        try:
+            content = content[int(key) if isinstance(content, list) else key]
+        except (KeyError, IndexError, ValueError, TypeError):
+            raise InputError(f"{path} has no {pointer}; run the stage that makes it again") from None
+    return content
+
+
+def _overall(settings: TableSettings, results: Results) -> Table:
+    columns = [
+        "Experiment",
+        "Network",
+        "Data",
+        "ImageNet weights",
+        "Protocol",
+        "Input",
+        "mIoU (%)",
+        "mIoU published (%)",
+        "Pixel accuracy (%)",
+        "Params (M)",
+        "GMACs (1e9)",
+    ]
+    rows = []
+    for i, experiment in enumerate(settings.experiments):
+        for j, protocol in enumerate(settings.protocols):
+            evaluated, counted = f"evaluate/{experiment}", f"complexity/{experiment}"
+            rows.append(
+                [
+                    results.defined(f"experiments/{i}", experiment),
+                    results.cell(evaluated, "run.json", "/network/name"),
+                    results.cell(evaluated, "run.json", "/dataset/title"),
+                    results.cell(evaluated, "run.json", "/weights", _weights),
+                    results.defined(f"protocols/{j}", protocol, protocol.replace("_", " ")),
+                    results.cell(counted, "complexity.json", f"/{protocol}/input_size", _size),
+                    results.cell(evaluated, "metrics.json", f"/{protocol}/miou", _percent),
+                    _published(results, evaluated, counted, protocol),
+                    results.cell(evaluated, "metrics.json", f"/{protocol}/pixel_accuracy", _percent),
+                    results.cell(counted, "complexity.json", f"/{protocol}/params", _millions),
+                    results.cell(counted, "complexity.json", f"/{protocol}/macs", _billions),
+                ]
+            )
+    rows.append(_baseline(results, f"evaluate/{settings.experiments[0]}", columns))
+    return Table(settings.title, columns, rows, _notes(settings, results))
+
+
+def _baseline(results: Results, evaluated: str, columns: list[str]) -> list[Cell]:
+    """The row of predicting the most frequent class of the training split everywhere."""
+    scores = "/most_frequent_class"
+    known = {
+        "Experiment": results.cell(evaluated, "metrics.json", f"{scores}/class", "most frequent class: {}".format),
+        "Data": results.cell(evaluated, "run.json", "/dataset/title"),
+        "mIoU (%)": results.cell(evaluated, "metrics.json", f"{scores}/miou", _percent),
+        "Pixel accuracy (%)": results.cell(evaluated, "metrics.json", f"{scores}/pixel_accuracy", _percent),
+    }
+    return [known.get(column, BLANK) for column in columns]
+
+
+def _per_class(settings: TableSettings, results: Results) -> Table:
+    first = f"evaluate/{settings.experiments[0]}"
+    runs = [(experiment, protocol) for experiment in settings.experiments for protocol in settings.protocols]
+    classes = list(results.cell(first, "metrics.json", f"/{settings.protocols[0]}/iou").value)
+    rows = []
+    for name in classes:
+        key = name.replace("~", "~0").replace("/", "~1")
+        origin = {
+            "file": (results.root / first / "metrics.json").as_posix(),
+            "pointer": f"/{settings.protocols[0]}/iou",
+        }
+        cells = [
+            results.cell(f"evaluate/{experiment}", "metrics.json", f"/{protocol}/iou/{key}", _percent)
+            for experiment, protocol in runs
+        ]
+        rows.append([Cell(name, name, origin), *cells])
+    means = [results.cell(f"evaluate/{e}", "metrics.json", f"/{protocol}/miou", _percent) for e, protocol in runs]
+    rows.append([Cell("mean", "mean", None), *means])
+    columns = ["Class", *(f"{experiment}, {protocol.replace('_', ' ')} (%)" for experiment, protocol in runs)]
+    return Table(settings.title, columns, rows, _notes(settings, results))
+
+
+def _published(results: Results, evaluated: str, counted: str, protocol: str) -> Cell:
+    """The published mIoU of the same network on the same data at the same input size, or blank."""
+    run = _read(results.root / evaluated / "run.json")
+    size = results.cell(counted, "complexity.json", f"/{protocol}/input_size").value
+    wanted = {
+        "network": run["network"]["name"],
+        "dataset": run["dataset"]["name"],
+        "split": run["split"],
+        "protocol": protocol,
+        "input_size": size,
+    }
+    if not run["dataset"]["complete"]:
+        return BLANK
+    for index, entry in enumerate(yaml.safe_load(PUBLISHED.read_text())):
+        if all(entry[key] == value for key, value in wanted.items()):
+            origin = {"file": "mfaranet/published.yaml", "pointer": f"/{index}/miou", "source": entry["source"]}
+            return Cell(entry["miou"], _percent(entry["miou"]), origin)
+    return BLANK
+
+
+def _notes(settings: TableSettings, results: Results) -> list[str]:
+    run = _read(results.root / "evaluate" / settings.experiments[0] / "run.json")
+    title, weights = run["dataset"]["title"], run["weights"]
+    notes = [f"Measured on the {run['split']} split of: {title}."]
+    if not run["dataset"]["complete"]:
+        notes.append("This is not a whole public data set: no number here can be compared with a published one.")
+    if weights == "none":
+        notes.append("Trained from scratch, without ImageNet weights.")
+    notes.append("mIoU is the mean over the classes that occur, from one confusion matrix over all images.")
+    return notes
+
+
+@cache
+def _read(path: Path) -> Any:
+    try:
+        return json.loads(path.read_text())
+    except (OSError, json.JSONDecodeError) as error:
+        raise InputError(f"{path} cannot be read ({error}); run the stage that makes it again") from None
+
+
+def _plain(cell: Cell) -> Any:
+    return cell.value if isinstance(cell.value, int | float) else cell.text
+
+
+def _weights(value: Any) -> str:
+    return "none" if value == "none" else "yes"
+
+
+def _size(value: Sequence[int]) -> str:
+    return "x".join(str(length) for length in value)
+
+
+def _percent(value: float) -> str:
+    return f"{100 * value:.1f}"
+
+
+def _millions(value: int) -> str:
+    return f"{value / 1e6:.2f}"
+
+
+def _billions(value: int) -> str:
+    return f"{value / 1e9:.2f}"
+
+
+def _escape(text: str) -> str:
+    for symbol in "&%$#_{}":
+        text = text.replace(symbol, f"\\{symbol}")
+    return text

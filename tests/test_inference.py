@@ -1,0 +1,50 @@
+"""Evaluation protocols against the numbers of the official engine."""
+
+from typing import Any
+
+import pytest
+import torch
+from official import GOLDENS, assert_stats, fill, make_input
+
+import mfaranet
+from mfaranet.inference import PROTOCOLS, InputSizes, predict, predict_scores, scaled_size, windows
+
+GOLDEN = GOLDENS["protocols_end_to_end"][0]
+SIZES = InputSizes(size=(64, 128), window=tuple(GOLDEN["crop"]), base_size=GOLDEN["base_size"])
+CASES = {
+    "full_image": "full_image",
+    "single_scale": "SS_stride_1",
+    "single_scale_flip": "SS_flip_stride_1",
+    "multi_scale_flip": "MS_flip_stride_2_3",
+}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_scores_of_a_protocol(name: str) -> None:
+    model = fill(mfaranet.get_model("mfaranet")).eval()
+    with torch.inference_mode():
+        scores = predict_scores(model, make_input(64, 128, 0).float(), PROTOCOLS[name], SIZES)
+    assert_stats(scores, GOLDEN[CASES[name]]["stats"], 2e-4)
+    histogram = torch.bincount(scores.argmax(1).flatten(), minlength=19)
+    assert (histogram - torch.tensor(GOLDEN[CASES[name]]["argmax_histogram"])).abs().max() <= 2
+
+
+@pytest.mark.parametrize("golden", GOLDENS["sliding_windows"])
+def test_windows(golden: dict[str, Any]) -> None:
+    size = scaled_size(tuple(golden["network_input_image"]), golden["base_size"], golden["scale"])
+    assert list(size) == golden["scaled_hw"]
+    padded = (max(size[0], golden["crop"][0]), max(size[1], golden["crop"][1]))
+    assert list(padded) == golden["padded_hw"]
+    rate = {"2/3": 2 / 3, "1": 1.0}[str(golden["stride_rate"])]
+    found = [[r.start, r.stop, c.start, c.stop] for r, c in windows(padded, tuple(golden["crop"]), rate)]
+    assert found == golden["windows_h0_h1_w0_w1"]
+
+
+def test_a_resized_image_gets_its_label_map_at_its_own_size() -> None:
+    model = mfaranet.get_model("mfaranet", num_classes=5).eval()
+    image = torch.randint(0, 256, (3, 60, 100), dtype=torch.uint8)
+    with torch.inference_mode():
+        labels = predict(model, image, PROTOCOLS["full_image"], InputSizes((64, 128), (64, 64), 128))
+    assert labels.shape == (60, 100)
+    assert labels.dtype == torch.uint8
+    assert labels.max() < 5

@@ -1,0 +1,142 @@
+"""Losses and training steps against the numbers of the official code."""
+
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from official import GOLDENS, assert_stats, fill, make_input, make_label
+from torch import Tensor
+
+import mfaranet
+from mfaranet import losses
+from mfaranet.checkpoints import from_official_name
+from mfaranet.training import make_optimizer, make_schedule
+
+LABEL = make_label(2, 64, 128, 3)
+
+
+def loss_inputs(n: int, height: int, width: int, seed: int) -> tuple[Tensor, Tensor, Tensor]:
+    label = make_label(n, height, width, seed + 2)
+    scores = np.random.RandomState(seed).standard_normal((n, 19, height, width)) * 2
+    one_hot = torch.nn.functional.one_hot(label.clamp(max=19), 20)[..., :19].permute(0, 3, 1, 2)
+    edges = np.random.RandomState(seed + 1).standard_normal((n, 1, height, width))
+    return torch.from_numpy(scores) + 4 * one_hot, label, torch.from_numpy(edges)
+
+
+@pytest.mark.parametrize(
+    "golden", GOLDENS["losses"]["cases"], ids=lambda g: f"{g['dtype']}-{g['n_h_w']}-{g['min_kept']}"
+)
+def test_every_loss(golden: dict[str, Any]) -> None:
+    dtype = getattr(torch, golden["dtype"])
+    tolerance = 1e-8 if dtype == torch.float64 else 2e-5
+    scores, label, edges = loss_inputs(*golden["n_h_w"], golden["seed"])
+    scores, edges = scores.to(dtype).requires_grad_(), edges.to(dtype).requires_grad_()
+    target = losses.boundary_target(label)
+    assert target.sum() == golden["boundary_sum"]
+    assert (label != 255).sum() == golden["n_valid"]
+
+    ohem = losses.ohem_cross_entropy(scores, label, golden["thresh"], golden["min_kept"])
+    balanced = losses.image_balanced_cross_entropy(scores, label)
+    boundary = losses.boundary_cross_entropy(edges, target)
+    attention = losses.attention_to_edges(scores, label, edges)
+    joint = ohem + 0.3 * boundary + 0.1 * attention
+    joint.backward()
+
+    def close(found: Tensor, expected: float, tolerance: float) -> None:
+        assert found.item() == pytest.approx(expected, rel=tolerance)
+
+    close(losses.cross_entropy(scores, label), golden["plain_ce"], tolerance)
+    close(ohem, golden["ohem"], tolerance)
+    close(balanced, golden["image_weighted_ce"], tolerance)
+    close(boundary, golden["bce2d"], max(tolerance, 3e-8))
+    close(attention, golden["edge_attention"], tolerance)
+    close(joint, golden["joint_edge_ohem"], tolerance)
+    close(balanced + 0.3 * boundary + 0.1 * attention, golden["joint_edge_no_ohem"], tolerance)
+    assert scores.grad is not None
+    assert edges.grad is not None
+    close(scores.grad.double().norm(), golden["grad_l2_seg"], tolerance)
+    close(edges.grad.double().norm(), golden["grad_l2_edge"], max(tolerance, 3e-8))
+
+
+def test_no_pixel_on_a_boundary_adds_nothing_where_the_official_loss_is_nan() -> None:
+    golden = GOLDENS["losses"]["no_boundary_pixel_above_threshold"]
+    assert golden["joint_edge_ohem"] == "nan"
+    scores, label, edges = loss_inputs(2, 48, 64, 11)
+    scores.requires_grad_()
+    edges = torch.full_like(edges, 0.5)
+    attention = losses.attention_to_edges(scores, label, edges)
+    assert attention.item() == 0
+    (losses.ohem_cross_entropy(scores, label) + 0.1 * attention).backward()
+    assert scores.grad is not None
+    assert scores.grad.norm().item() == pytest.approx(golden["grad_l2_seg"], rel=1e-8)
+
+
+def test_boundary_target() -> None:
+    golden = GOLDENS["boundary_mask"]
+    small = losses.boundary_target(torch.tensor(golden["small"]["label"])[None])
+    assert small[0, 0].long().tolist() == golden["small"]["mask"]
+    stripes = torch.tensor([1] * 6 + [2] + [3] * 6).expand(1, 8, 13)
+    assert losses.boundary_target(stripes)[0, 0, 4].long().tolist() == golden["stripes_1_2_3"]["row"]
+    assert losses.boundary_target(make_label(1, 64, 96, 21)).sum() == golden["make_label(1,64,96,21)"]["sum"]
+
+
+CASES = {
+    "resnet18_joint_edge_ohem_float64": ("joint_edge_ohem", 0.005),
+    "resnet18_joint_edge_ohem_float64_base_lr_1e-4": ("joint_edge_ohem", 1e-4),
+    "resnet18_joint_edge_float64": ("joint_edge", 0.005),
+    "resnet18_plain_ce_no_boundary_float64": ("cross_entropy", 0.005),
+}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_training_steps(name: str) -> None:
+    loss_name, base_lr = CASES[name]
+    golden = GOLDENS["training"][name]
+    model = mfaranet.get_model("mfaranet", boundary_heads=loss_name != "cross_entropy")
+    model = fill(model.double()).train()
+    for module in model.modules():
+        if isinstance(module, torch.nn.Dropout):
+            module.p = 0.0
+    optimizer = make_optimizer(model, base_lr=base_lr, decoder_lr_factor=10, momentum=0.9, weight_decay=5e-4)
+    schedule = make_schedule(optimizer, iterations=10, power=0.9)
+    criterion = losses.Loss(loss_name)
+    images = make_input(64, 128, 0, n=2)
+    for expected in golden["iterations"]:
+        rates = [group["lr"] for group in optimizer.param_groups]
+        assert rates == pytest.approx([expected["lr_used_backbone"], expected["lr_used_decoder"]], rel=1e-9)
+        terms = criterion(model(images), LABEL)
+        optimizer.zero_grad()
+        terms["total"].backward()
+        if expected["total_loss"] != "nan":
+            assert terms["total"].item() == pytest.approx(expected["total_loss"], rel=1e-8)
+            assert terms["output"].item() == pytest.approx(expected["main_plus_aux_loss"], rel=1e-8)
+        segmentation = sum(stage.get("ohem_or_seg", stage["total"]) for stage in expected["stages"])
+        assert terms["scales"].item() == pytest.approx(segmentation, rel=1e-8)
+        gradients = [p.grad for p in model.parameters() if p.grad is not None]
+        norm = math.sqrt(sum(float(g.double().pow(2).sum()) for g in gradients))
+        assert norm == pytest.approx(expected["global_grad_l2"], rel=1e-7)
+        for key, value in expected.get("grad_l2", {}).items():
+            gradient = model.get_parameter(str(from_official_name(key))).grad
+            assert gradient is not None
+            assert gradient.norm().item() == pytest.approx(value, rel=1e-7)
+        optimizer.step()
+        schedule.step()
+    state = model.state_dict()
+    for key, expected in golden.get("after", {}).items():
+        if not key.startswith(("param_l2", "n_param")):
+            assert_stats(state[str(from_official_name(key))], expected, 1e-8)
+
+
+@pytest.mark.parametrize("iterations", [10, 42400, 49600])
+def test_poly_schedule(iterations: int) -> None:
+    optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=0.005)
+    schedule = make_schedule(optimizer, iterations, power=0.9)
+    expected = {g["iter"]: g["lr"] for g in GOLDENS["poly_lr"]["cases"] if g["max_iter"] == iterations}
+    for iteration in range(iterations + 1):
+        if iteration in expected:
+            assert schedule.get_last_lr()[0] == pytest.approx(expected.pop(iteration), rel=1e-9, abs=1e-15)
+        optimizer.step()
+        schedule.step()
+    assert not expected

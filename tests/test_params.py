@@ -1,0 +1,92 @@
+"""params.yaml: what is refused, and how the layers are merged."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from mfaranet.errors import InputError
+from mfaranet.params import Params, load
+
+REPOSITORY = Path(__file__).parents[1]
+
+
+def changed(folder: Path, *keys: str, value: Any) -> Path:
+    """A copy of params.yaml in which one key, given by its path, has another value."""
+    content = yaml.safe_load((REPOSITORY / "params.yaml").read_text())
+    inner = content
+    for key in keys[:-1]:
+        inner = inner[key]
+    inner[keys[-1]] = value
+    path = folder / "params.yaml"
+    path.write_text(yaml.safe_dump(content))
+    return path
+
+
+@pytest.fixture(scope="module")
+def params() -> Params:
+    return load(REPOSITORY / "params.yaml")
+
+
+def test_the_default_is_the_sample(params: Params) -> None:
+    assert params.datasets == ["sample"]
+    assert params.profiles["sample"].weights == "none"
+
+
+def test_the_paper_recipe_is_what_cityscapes_gets(params: Params) -> None:
+    train = params.settings("cityscapes", "base").train
+    assert (train.epochs, train.batch_size, train.crop) == (200, 14, (1024, 1024))
+    assert (train.base_lr, train.decoder_lr_factor, train.poly_power) == (0.005, 10, 0.9)
+    assert (train.loss.ohem_threshold, train.loss.ohem_min_kept) == (0.7, 100_000)
+    assert (train.loss.boundary_weight, train.loss.attention_weight) == (0.3, 0.1)
+
+
+def test_an_experiment_wins_over_the_profile_and_the_profile_over_the_base(tmp_path: Path, params: Params) -> None:
+    path = changed(tmp_path, "experiments", "base", "train", value={"epochs": 3, "loss": {"boundary_weight": 0.5}})
+    before, after = params.settings("sample", "base"), load(path).settings("sample", "base")
+    assert (after.train.epochs, after.train.batch_size) == (3, before.train.batch_size)
+    assert after.train.loss.boundary_weight == 0.5
+    assert after.train.loss.ohem_min_kept == before.train.loss.ohem_min_kept
+    assert after.digest() != before.digest()
+    assert after.digest("network", "evaluate") == before.digest("network", "evaluate")
+
+
+@pytest.mark.parametrize(
+    ("keys", "value", "message"),
+    [
+        (("trian",), {}, r"trian: unknown key"),
+        (("train", "epoch"), 3, r"train\.epoch: unknown key"),
+        (("profiles", "sample", "train", "bach_size"), 3, r"profiles\.sample\.train\.bach_size: unknown key"),
+        (("profiles", "sample", "data", "seeed"), 3, r"profiles\.sample\.data\.seeed: unknown key"),
+        (
+            ("experiments", "base", "train"),
+            {"loss": {"name": "dice"}},
+            r"experiments\.base\.train\.loss\.name: .*'dice'",
+        ),
+        (("experiments", "base", "evaluation"), {}, r"experiments\.base\.evaluation: unknown key"),
+        (("experiments", "base", "network"), {"name": "mfranet"}, r"experiments\.base\.network: no network is called"),
+        (("network", "options", "backbone"), "resnet19", r"unknown backbone 'resnet19'"),
+        (("network", "options", "branch"), 2, r"mfaranet has no option 'branch'"),
+        (("train", "epochs"), "200", r"train\.epochs: .*integer.*'200'"),
+        (("train", "base_lr"), -1.0, r"train\.base_lr: .*greater than 0"),
+        (("train", "augmentation", "scale"), [2.0, 0.5], r"train\.augmentation: .*smallest"),
+        (("profiles", "sample", "train", "size"), [128], r"profiles\.sample\.train\.size"),
+        (("evaluate", "protocols"), ["half_image"], r"evaluate\.protocols\.0: .*'half_image'"),
+        (("datasets",), ["samples"], r"profiles has no 'samples'"),
+        (("datasets",), [], r"datasets: "),
+        (("datasets",), ["sample", "sample"], r"datasets: the same data set"),
+        (("tables", "overall", "experiments"), ["bas"], r"tables\.overall\.experiments: no experiment is called 'bas'"),
+    ],
+)
+def test_a_bad_value_is_refused_by_its_name(tmp_path: Path, keys: tuple[str, ...], value: Any, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        load(changed(tmp_path, *keys, value=value))
+
+
+def test_a_missing_or_broken_file(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="No such file"):
+        load(tmp_path / "params.yaml")
+    (tmp_path / "params.yaml").write_text("datasets: [sample\n")
+    with pytest.raises(InputError, match="not valid YAML"):
+        load(tmp_path / "params.yaml")

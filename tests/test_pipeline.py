@@ -1,0 +1,231 @@
+"""The real graph under the real engine, on a copy of the repository with a tiny sample and a tiny CamVid."""
+
+import hashlib
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import yaml
+from PIL import Image
+
+from mfaranet.tables import resolve
+
+REPOSITORY = Path(__file__).parents[1]
+SIZES = {"size": [64, 128], "crop": [64, 64], "window": [64, 64], "base_size": 128}
+TRAIN = {"epochs": 2, "batch_size": 2, "workers": 1, "size": SIZES["size"], "crop": SIZES["crop"]}
+EVALUATE = {"size": SIZES["size"], "window": SIZES["window"], "base_size": SIZES["base_size"]}
+
+pytestmark = pytest.mark.xdist_group("pipeline")
+
+
+class Project:
+    """A copy of the repository in which stages run."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.environment = {
+            **os.environ,
+            "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+            "PYTHONPATH": str(root),
+            "DVC_NO_ANALYTICS": "1",
+        }
+        for name in ("MFARANET_CAMVID", "CITYSCAPES_DATASET"):
+            self.environment.pop(name, None)
+
+    def run(self, *command: str, status: int = 0, **environment: str) -> str:
+        done = subprocess.run(
+            command, cwd=self.root, env={**self.environment, **environment}, capture_output=True, text=True
+        )
+        assert done.returncode == status, f"{' '.join(command)}\n{done.stdout}\n{done.stderr}"
+        return done.stdout + done.stderr
+
+    def repro(self, *arguments: str, **environment: str) -> set[str]:
+        """Run the graph, and name the stages that it ran."""
+        return set(re.findall(r"Running stage '([^']+)'", self.run("dvc", "repro", *arguments, **environment)))
+
+    def change(self, *keys: str, value: Any) -> None:
+        path = self.root / "params.yaml"
+        content = yaml.safe_load(path.read_text())
+        inner = content
+        for key in keys[:-1]:
+            inner = inner[key]
+        inner[keys[-1]] = value
+        path.write_text(yaml.safe_dump(content, sort_keys=False))
+
+    def json(self, path: str) -> Any:
+        return json.loads((self.root / path).read_text())
+
+    def digests(self, folder: str) -> dict[str, str]:
+        files = sorted(path for path in (self.root / folder).rglob("*") if path.is_file())
+        return {str(path): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """The pipeline run once."""
+    root = tmp_path_factory.mktemp("project")
+    for name in ("mfaranet", "workflow"):
+        shutil.copytree(REPOSITORY / name, root / name, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("params.yaml", "dvc.yaml", ".gitignore"):
+        shutil.copy(REPOSITORY / name, root / name)
+    project = Project(root)
+    sample = {"form": "sample", "size": [64, 128], "train": 6, "val": 3, "test": 1, "seed": 0}
+    project.change(
+        "profiles", "sample", value={"data": sample, "weights": "none", "train": TRAIN, "evaluate": EVALUATE}
+    )
+    project.change("profiles", "camvid", "train", value=TRAIN)
+    project.change("profiles", "camvid", "evaluate", value=EVALUATE)
+    project.run("git", "init", "-q")
+    project.run("dvc", "init", "-q")
+    project.run("git", "add", ".")
+    project.run("git", "-c", "user.name=test", "-c", "user.email=test@example.invalid", "commit", "-qm", "start")
+    assert project.repro() >= {"data@sample", "train@sample-base", "tables@sample-overall"}
+    return project
+
+
+def camvid_subset(folder: Path) -> Path:
+    """A tiny set in the SegNet form that proves itself whole by its manifest."""
+    numbers = np.random.default_rng(0)
+    for split, count in {"train": 4, "val": 2, "test": 1}.items():
+        stems = [f"0001TP_{split}{index}" for index in range(count)]
+        (folder / split).mkdir(parents=True)
+        (folder / f"{split}annot").mkdir()
+        (folder / f"{split}.txt").write_text("".join(f"{stem}\n" for stem in stems))
+        for stem in stems:
+            label = np.kron(numbers.integers(0, 12, (9, 12), dtype=np.uint8), np.ones((40, 40), dtype=np.uint8))
+            Image.fromarray(label).save(folder / f"{split}annot" / f"{stem}.png")
+            Image.fromarray(np.stack([label * 20] * 3, axis=2)).save(folder / split / f"{stem}.png")
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    lines = [f"{hashlib.sha256(p.read_bytes()).hexdigest()}  {p.relative_to(folder).as_posix()}\n" for p in files]
+    (folder / "SHA256SUMS").write_text("".join(lines))
+    return folder
+
+
+def test_a_finished_run_is_clean_and_repeats_nothing(project: Project) -> None:
+    assert "up to date" in project.run("dvc", "status")
+    assert project.repro() == set()
+    assert project.run("git", "status", "--porcelain", "mfaranet", "workflow", "data", "runs") == ""
+
+
+def test_every_cell_leads_to_its_value(project: Project) -> None:
+    tables = sorted((project.root / "results/sample/tables").glob("*.json"))
+    assert [path.stem for path in tables] == ["overall", "per_class"]
+    filled = 0
+    for path in tables:
+        for row in json.loads(path.read_text())["rows"]:
+            for cell in row:
+                if cell["origin"] is None:
+                    assert cell["text"] in ("", "mean")
+                    continue
+                source = project.root / cell["origin"]["file"]
+                content = yaml.safe_load(source.read_text())
+                found = resolve(content, cell["origin"]["pointer"], source)
+                assert found == cell["value"] or cell["value"] in found
+                filled += "commit" in cell["origin"]
+    assert filled > 20
+
+
+def test_a_cell_names_the_run(project: Project) -> None:
+    head = project.run("git", "rev-parse", "HEAD").strip()
+    table = project.json("results/sample/tables/overall.json")
+    cell = table["rows"][0][table["columns"].index("mIoU (%)")]
+    assert cell["value"] == project.json("results/sample/evaluate/base/metrics.json")["full_image"]["miou"]
+    origin = cell["origin"]
+    assert (origin["stage"], origin["commit"], origin["modified"]) == ("evaluate@sample-base", head, False)
+    assert (origin["dataset"], origin["weights"]) == ("drawn sample 6/3/1 at 64x128", "none")
+    printed = project.run(
+        sys.executable, "-c", "from mfaranet.params import load; print(load().settings('sample', 'base').digest())"
+    )
+    assert origin["params_sha256"] == printed.strip()
+
+
+def test_published_values_stay_out_of_a_table_of_other_data(project: Project) -> None:
+    table = project.json("results/sample/tables/overall.json")
+    assert {row[table["columns"].index("mIoU published (%)")]["text"] for row in table["rows"]} == {""}
+    assert "no number here can be compared with a published one" in " ".join(table["notes"])
+
+
+def test_the_official_evaluator_agrees(project: Project) -> None:
+    """cityscapesScripts on the label-id PNGs gives the same mIoU and IoU."""
+    report = project.root / "official"
+    report.mkdir()
+    project.run(
+        "csEvalPixelLevelSemanticLabeling",
+        CITYSCAPES_DATASET=str(project.root / "data/sample/cityscapes"),
+        CITYSCAPES_RESULTS=str(project.root / "runs/sample/evaluate/base/single_scale"),
+        CITYSCAPES_EXPORT_DIR=str(report),
+    )
+    official = json.loads(next(report.glob("*.json")).read_text())
+    ours = project.json("results/sample/evaluate/base/metrics.json")["single_scale"]
+    assert ours["miou"] == pytest.approx(official["averageScoreClasses"], abs=1e-6)
+    for name, value in ours["iou"].items():
+        assert (float("nan") if value is None else value) == pytest.approx(
+            official["classScores"][name], abs=1e-6, nan_ok=True
+        )
+
+
+def test_dvc_shows_metrics_params_and_plots(project: Project) -> None:
+    assert "single_scale.miou" in project.run("dvc", "metrics", "show")
+    project.run("dvc", "params", "diff")
+    project.run("dvc", "metrics", "diff")
+    assert "index.html" in project.run("dvc", "plots", "show")
+
+
+def test_a_table_definition_reruns_that_table_alone(project: Project) -> None:
+    project.change("tables", "overall", "title", value="Another title")
+    assert project.repro() == {"tables@sample-overall"}
+    assert "# Another title" in (project.root / "results/sample/tables/overall.md").read_text()
+
+
+def test_another_data_set_leaves_the_first_alone(project: Project, tmp_path: Path) -> None:
+    before = project.digests("results/sample")
+    project.change("datasets", value=["camvid"])
+    ran = project.repro(MFARANET_CAMVID=str(camvid_subset(tmp_path)))
+    assert ran >= {"data@camvid", "train@camvid-base", "tables@camvid-overall"}
+    assert not any("sample" in stage for stage in ran)
+    assert "CamVid subset 4/2/1" in (project.root / "results/camvid/tables/overall.md").read_text()
+    assert project.digests("results/sample") == before
+    project.change("datasets", value=["sample", "camvid"])
+    assert project.repro() == set()
+    assert "up to date" in project.run("dvc", "status")
+    project.change("datasets", value=["sample"])
+
+
+def test_a_training_parameter_reruns_what_is_below_it(project: Project) -> None:
+    project.change("profiles", "sample", "train", "epochs", value=1)
+    assert "profiles.sample.train.epochs" in project.run("dvc", "params", "diff")
+    assert project.repro() == {
+        "train@sample-base",
+        "evaluate@sample-base",
+        "tables@sample-overall",
+        "tables@sample-per_class",
+    }
+
+
+@pytest.mark.parametrize(
+    ("keys", "value", "message"),
+    [
+        (("train", "epoch"), 1, "error: params.yaml: train.epoch: unknown key"),
+        (("profiles", "camvid", "data", "sha256"), "0" * 64, "0" * 64),
+    ],
+)
+def test_a_stage_refuses_bad_input(
+    project: Project, tmp_path: Path, keys: tuple[str, ...], value: Any, message: str
+) -> None:
+    untouched = (project.root / "params.yaml").read_text()
+    archive = shutil.make_archive(str(tmp_path / "camvid"), "zip", camvid_subset(tmp_path / "camvid"))
+    try:
+        project.change("profiles", "camvid", "data", "url", value=Path(archive).as_uri())
+        project.change(*keys, value=value)
+        said = project.run(sys.executable, "workflow/data.py", "camvid", status=1)
+    finally:
+        (project.root / "params.yaml").write_text(untouched)
+    assert message in said
+    assert "Traceback" not in said

@@ -1,0 +1,95 @@
+"""What every stage shares: where files are, how a run describes itself, how it starts."""
+
+import importlib.metadata
+import json
+import platform
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+import typer
+
+from mfaranet.cli import report_errors
+from mfaranet.data.prepared import DatasetRecord
+from mfaranet.errors import InputError
+from mfaranet.files import write_json
+from mfaranet.params import Settings
+
+PACKAGES = ("mfaranet", "torch", "torchvision")
+
+
+class Paths:
+    """Every path of one data set and experiment: data/ and runs/ are DVC's, results/ is git's."""
+
+    def __init__(self, dataset: str, experiment: str = "") -> None:
+        self.data = Path("data", dataset)
+        self.weights = Path("runs", dataset, "weights")
+        self.checkpoints = Path("runs", dataset, "train", experiment)
+        self.predictions = Path("runs", dataset, "evaluate", experiment)
+        self.results = Path("results", dataset)
+        self.training = self.results / "train" / experiment
+        self.evaluation = self.results / "evaluate" / experiment
+        self.complexity = self.results / "complexity" / experiment
+        self.tables = self.results / "tables"
+
+
+def start(stage: Callable[..., None]) -> None:
+    """Run a stage with its command-line arguments; bad input ends it with one message and status 1."""
+    report_errors(lambda: typer.run(stage))
+
+
+def write_run(
+    folder: Path, stage: str, settings: Settings, used: Sequence[str], record: DatasetRecord, **facts: Any
+) -> None:
+    """Describe the run that made the other files of ``folder``: every table cell points to such a description.
+
+    ``used`` names the parts of the settings that the run depends on; ``params_sha256`` is over these.
+    """
+    write_json(
+        folder / "run.json",
+        {
+            "stage": stage,
+            "params_used": list(used),
+            "params_sha256": settings.digest(*used),
+            **_commit(),
+            "dataset": {
+                "name": record.name,
+                "title": record.title,
+                "complete": record.complete,
+                "fingerprint": record.fingerprint,
+                "splits": record.splits,
+            },
+            **facts,
+            "device": torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu",
+            "versions": {"python": platform.python_version(), **{p: importlib.metadata.version(p) for p in PACKAGES}},
+        },
+    )
+
+
+def read_json(path: Path) -> Any:
+    """Raises InputError for a file that an earlier stage should have written whole."""
+    try:
+        return json.loads(path.read_text())
+    except (OSError, json.JSONDecodeError) as error:
+        raise InputError(f"{path} cannot be read ({error}); run the stage that makes it again") from None
+
+
+def _commit() -> dict[str, Any]:
+    """The code that ran: git's commit, and whether mfaranet/ or workflow/ differ from it."""
+
+    def git(*arguments: str) -> str:
+        return subprocess.run(["git", *arguments], capture_output=True, text=True, check=True).stdout.strip()
+
+    try:
+        return {
+            "commit": git("rev-parse", "HEAD"),
+            "modified": bool(git("status", "--porcelain", "mfaranet", "workflow")),
+        }
+    except (OSError, subprocess.CalledProcessError):
+        print(
+            "this is no git checkout with a commit: the results will not name the code they came from", file=sys.stderr
+        )
+        return {"commit": None, "modified": None}

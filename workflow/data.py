@@ -1,0 +1,18 @@
+"""Stage data: bring a data set into the prepared form, checked image by image."""
+
+import typer
+from common import Paths, start
+
+from mfaranet.data import prepare
+from mfaranet.params import load
+
+
+def main(dataset: str = typer.Argument(help="a data set of params.yaml")) -> None:
+    """Prepare one data set."""
+    profile = load().profile(dataset)
+    record = prepare(dataset, profile.data, Paths(dataset).data)
+    typer.echo(f"{record.title}: {record.splits} images in {Paths(dataset).data}")
+
+
+if __name__ == "__main__":
+    start(main)

@@ -1,0 +1,50 @@
+"""Stage evaluate: score a trained network by each protocol, and show what it predicts."""
+
+import torch
+import typer
+from common import Paths, read_json, start, write_run
+
+from mfaranet.checkpoints import load_trained
+from mfaranet.data.prepared import SegmentationDataset
+from mfaranet.evaluation import SPLIT, draw_examples, evaluate, most_frequent_class
+from mfaranet.files import write_json
+from mfaranet.inference import InputSizes
+from mfaranet.params import load
+
+
+def main(
+    dataset: str = typer.Argument(help="a data set of params.yaml"),
+    experiment: str = typer.Argument(help="an experiment of params.yaml"),
+) -> None:
+    """Write metrics, label-id PNGs and a picture of some predictions."""
+    settings = load().settings(dataset, experiment)
+    chosen = settings.evaluate
+    paths = Paths(dataset, experiment)
+    images = SegmentationDataset(paths.data, SPLIT)
+    model, facts = load_trained(paths.checkpoints / f"{chosen.checkpoint}.safetensors")
+    model.to("cuda" if torch.cuda.is_available() else "cpu")
+    sizes = InputSizes(chosen.size, chosen.window, chosen.base_size)
+    metrics = {
+        protocol: evaluate(model, images, protocol, sizes, paths.predictions / protocol)
+        for protocol in chosen.protocols
+    }
+    metrics["most_frequent_class"] = most_frequent_class(images.record)
+    write_json(paths.evaluation / "metrics.json", metrics)
+    draw_examples(model, images, chosen.protocols[0], sizes, chosen.pictures, paths.evaluation / "pictures.png")
+    write_run(
+        paths.evaluation,
+        f"evaluate@{dataset}-{experiment}",
+        settings,
+        ("data", "weights", "network", "train", "evaluate"),
+        images.record,
+        split=SPLIT,
+        network=settings.network.model_dump(mode="json"),
+        sizes={"size": chosen.size, "window": chosen.window},
+        checkpoint={"name": chosen.checkpoint, "epoch": facts["epoch"]},
+        weights=facts["weights"],
+        training=read_json(paths.training / "run.json"),
+    )
+
+
+if __name__ == "__main__":
+    start(main)

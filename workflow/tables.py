@@ -1,0 +1,21 @@
+"""Stage tables: one table of one data set as Markdown, CSV and LaTeX, and the origin of every cell as JSON."""
+
+import typer
+from common import Paths, start
+
+from mfaranet.params import load
+from mfaranet.tables import build
+
+
+def main(
+    dataset: str = typer.Argument(help="a data set of params.yaml"),
+    table: str = typer.Argument(help="a table of params.yaml"),
+) -> None:
+    """Render one table from stored results."""
+    paths = Paths(dataset)
+    build(table, load().tables[table], paths.results).write(paths.tables / table)
+    typer.echo(f"table: {paths.tables / table}.md")
+
+
+if __name__ == "__main__":
+    start(main)
