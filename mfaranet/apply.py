@@ -11,7 +11,7 @@ from tqdm import tqdm
 
 from mfaranet.checkpoints import load_trained
 from mfaranet.errors import InputError
-from mfaranet.files import atomic_write
+from mfaranet.files import write_png
 from mfaranet.inference import PROTOCOLS, InputSizes, predict
 
 
@@ -32,8 +32,7 @@ def segment(checkpoint: Path, images: Sequence[Path], output: Path) -> list[Path
         size = (image.shape[-2], image.shape[-1])
         with torch.inference_mode():
             labels = predict(model, image, PROTOCOLS["full_image"], InputSizes(size, size, max(size)))
-        picture = Image.fromarray(palette[labels.numpy()])
         target = output / f"{path.stem}.png"
-        atomic_write(target, lambda temporary, p=picture: p.save(temporary, format="PNG"))
+        write_png(target, palette[labels.numpy()])
         written.append(target)
     return written

@@ -5,16 +5,16 @@ from typing import Any
 
 import matplotlib
 import numpy as np
-import torch
 from matplotlib.figure import Figure
-from PIL import Image
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from tqdm import tqdm
 
+from mfaranet.conventions import IGNORE_INDEX
 from mfaranet.data.prepared import DatasetRecord, SegmentationDataset
-from mfaranet.files import atomic_write
+from mfaranet.files import atomic_write, write_png
 from mfaranet.inference import PROTOCOLS, InputSizes, predict_split
-from mfaranet.metrics import IGNORE_INDEX, constant_prediction, new_confusion, summarise
+from mfaranet.metrics import constant_prediction, new_confusion, summarise
 
 SPLIT = "val"
 
@@ -32,8 +32,7 @@ def evaluate(
     stream = predict_split(model, dataset, PROTOCOLS[protocol], sizes, range(len(dataset)))
     for index, prediction, label in tqdm(stream, desc=protocol, total=len(dataset)):
         confusion.update(prediction, label)
-        picture = Image.fromarray(ids[prediction.cpu().numpy()])
-        atomic_write(predictions / f"{dataset.stems[index]}.png", lambda path, p=picture: p.save(path, format="PNG"))
+        write_png(predictions / f"{dataset.stems[index]}.png", ids[prediction.cpu().numpy()])
     return summarise(confusion.compute(), record.classes)
 
 
@@ -68,15 +67,15 @@ def draw_examples(
         atomic_write(path, lambda temporary: figure.savefig(temporary, format="png"))
 
 
-def _colour(labels: Tensor, record: DatasetRecord) -> np.ndarray[Any, Any]:
+def _colour(labels: Tensor, record: DatasetRecord) -> NDArray[np.uint8]:
     palette = np.zeros((256, 3), dtype=np.uint8)
     palette[: len(record.colours)] = record.colours
     return palette[labels.cpu().numpy()]
 
 
-def _error(prediction: Tensor, label: Tensor) -> np.ndarray[Any, Any]:
+def _error(prediction: Tensor, label: Tensor) -> NDArray[np.uint8]:
     """White where right, red where wrong, black where ignored."""
-    colours = torch.tensor([[255, 255, 255], [200, 30, 30], [0, 0, 0]], dtype=torch.uint8)
+    colours = np.array([[255, 255, 255], [200, 30, 30], [0, 0, 0]], dtype=np.uint8)
     kind = (prediction != label).long()
     kind[label == IGNORE_INDEX] = 2
-    return colours[kind.cpu()].numpy()
+    return colours[kind.cpu().numpy()]

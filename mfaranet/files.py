@@ -11,6 +11,10 @@ from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
 from mfaranet.errors import InputError
 
 
@@ -39,6 +43,11 @@ def write_text(path: Path, text: str) -> None:
 def write_json(path: Path, content: Any) -> None:
     """Write indented JSON in the order given; ValueError for NaN and infinity, which JSON does not have."""
     write_text(path, json.dumps(content, indent=2, allow_nan=False) + "\n")
+
+
+def write_png(path: Path, pixels: NDArray[np.uint8]) -> None:
+    """Write an image (H, W) or (H, W, 3), whole or not at all."""
+    atomic_write(path, lambda temporary: Image.fromarray(pixels).save(temporary, format="PNG"))
 
 
 @contextmanager

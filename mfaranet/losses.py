@@ -10,11 +10,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from mfaranet.models.layers import resize_to
-
-IGNORE_INDEX = 255
-
-Outputs = dict[str, Tensor | list[Tensor]]
+from mfaranet.conventions import IGNORE_INDEX
+from mfaranet.models.layers import Outputs, resize_to
 
 
 def cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
@@ -110,28 +107,25 @@ class Loss:
         """
         size = (labels.shape[-2], labels.shape[-1])
         terms = {"output": cross_entropy(outputs["out"], labels)}
-        boundaries = outputs.get("boundaries") or [None] * len(outputs.get("scores", []))
-        target = boundary_target(labels) if self.name != "cross_entropy" else None
-        for score, boundary in zip(outputs.get("scores", []), boundaries, strict=True):
-            edge = None if boundary is None else resize_to(boundary, size)
-            for term, value in self._joint(resize_to(score, size), labels, edge, target).items():
-                terms[term] = terms[term] + value if term in terms else value
+        scores = [resize_to(score, size) for score in outputs.get("scores", [])]
+        if scores:
+            terms["scales"] = torch.stack([self._segmentation(score, labels) for score in scores]).sum()
+        edges = [resize_to(boundary, size) for boundary in outputs.get("boundaries", [])]
+        if edges and self.name != "cross_entropy":
+            target = boundary_target(labels)
+            terms["boundary"] = torch.stack([boundary_cross_entropy(edge, target) for edge in edges]).sum()
+            attention = [
+                attention_to_edges(score, labels, edge, self.attention_threshold)
+                for score, edge in zip(scores, edges, strict=True)
+            ]
+            terms["attention"] = torch.stack(attention).sum()
         weights = {"boundary": self.boundary_weight, "attention": self.attention_weight}
         total = torch.stack([weights.get(term, 1.0) * value for term, value in terms.items()]).sum()
         return {"total": total, **terms}
 
-    def _joint(self, score: Tensor, labels: Tensor, edge: Tensor | None, target: Tensor | None) -> dict[str, Tensor]:
-        if self.name == "cross_entropy":
-            return {"scales": cross_entropy(score, labels)}
-        segmentation = (
-            ohem_cross_entropy(score, labels, self.ohem_threshold, self.ohem_min_kept)
-            if self.name == "joint_edge_ohem"
-            else image_balanced_cross_entropy(score, labels)
-        )
-        if edge is None or target is None:
-            return {"scales": segmentation}
-        return {
-            "scales": segmentation,
-            "boundary": boundary_cross_entropy(edge, target),
-            "attention": attention_to_edges(score, labels, edge, self.attention_threshold),
-        }
+    def _segmentation(self, score: Tensor, labels: Tensor) -> Tensor:
+        if self.name == "joint_edge_ohem":
+            return ohem_cross_entropy(score, labels, self.ohem_threshold, self.ohem_min_kept)
+        if self.name == "joint_edge":
+            return image_balanced_cross_entropy(score, labels)
+        return cross_entropy(score, labels)

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torchmetrics.classification import MulticlassConfusionMatrix
 
-IGNORE_INDEX = 255
+from mfaranet.conventions import IGNORE_INDEX
 
 
 def new_confusion(num_classes: int) -> MulticlassConfusionMatrix:

@@ -1,11 +1,12 @@
 """The paper's training recipe (section IV-B): SGD with two learning rates, poly schedule, OHEM and edge losses."""
 
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
-from dvclive import Live
+from dvclive.live import Live
 from lightning_fabric import Fabric, seed_everything
 from torch import Tensor, nn
 from torch.optim import SGD, Optimizer
@@ -52,7 +53,7 @@ def train(
     fabric.launch()
     seed_everything(settings.seed, workers=True, verbose=False)
     if fabric.device.type == "cuda":
-        model = nn.SyncBatchNorm.convert_sync_batchnorm(model)
+        model = nn.SyncBatchNorm.convert_sync_batchnorm(model)  # type: ignore[no-untyped-call]
     loader = fabric.setup_dataloaders(_loader(settings, data, fabric.world_size))
     iterations = settings.epochs * len(loader)
     optimizer = make_optimizer(
@@ -106,7 +107,7 @@ def validate(model: nn.Module, dataset: SegmentationDataset, size: tuple[int, in
     sizes = InputSizes(size, window=size, base_size=max(size))
     for _, prediction, label in predict_split(model, dataset, PROTOCOLS["full_image"], sizes, share):
         confusion.update(prediction, label)
-    total = fabric.all_reduce(confusion.confmat, reduce_op="sum")
+    total = _reduce(fabric, confusion.confmat, "sum")
     return float(intersection_over_union(total).nanmean())
 
 
@@ -131,7 +132,7 @@ def _train_epoch(
         for name, value in terms.items():
             sums[name] = sums.get(name, torch.zeros_like(value)) + value.detach()
         bar.update()
-    means = {name: float(fabric.all_reduce(value / len(loader))) for name, value in sums.items()}
+    means = {name: float(_reduce(fabric, value / len(loader), "mean")) for name, value in sums.items()}
     bar.set_postfix(loss=f"{means['total']:.3f}")
     return means
 
@@ -161,12 +162,18 @@ def _loader(settings: TrainSettings, data: Path, world_size: int) -> "DataLoader
 
 
 def _refuse_nan(terms: Mapping[str, float], epoch: int, output: Path) -> None:
-    bad = [name for name, value in terms.items() if not torch.isfinite(torch.tensor(value))]
+    bad = [name for name, value in terms.items() if not math.isfinite(value)]
     if bad:
         raise InputError(
             f"training: the loss is no longer a number in epoch {epoch} ({', '.join(bad)}); "
             f"lower train.base_lr in params.yaml or look at the labels. Checkpoints in {output} are of an epoch before."
         )
+
+
+def _reduce(fabric: Fabric, value: Tensor, operation: str) -> Tensor:
+    reduced = fabric.all_reduce(value, reduce_op=operation)
+    assert isinstance(reduced, Tensor)
+    return reduced
 
 
 def _live(curves: Path, fabric: Fabric) -> Live:

@@ -44,7 +44,7 @@ def _gain(key: str) -> float:
 
 
 def fill(model: nn.Module) -> nn.Module:
-    """Fill, in the dtype of the model, through the key map: every official entry has one place in our network, and none is left over."""
+    """Fill, in the dtype of the model, through the key map: one place for each official entry, none left over."""
     state = {}
     for key, shape in GOLDENS["official_state_dict"]:
         name = from_official_name(key)

@@ -1,5 +1,6 @@
 """Stage train: one experiment on one data set."""
 
+import torch
 import typer
 from common import Paths, read_json, start, write_run
 
@@ -20,6 +21,7 @@ def main(
     paths = Paths(dataset, experiment)
     record = DatasetRecord.load(paths.data)
     name, options = settings.network.name, settings.network.options
+    torch.manual_seed(settings.train.seed)
     model = get_model(name, len(record.classes), **options)
     weights = "none"
     if settings.weights == "imagenet":

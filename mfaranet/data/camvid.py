@@ -114,24 +114,24 @@ def _list(root: Path, split: str) -> tuple[list[str], list[str]]:
 
 
 def _match(root: Path, split: str, stems: list[str]) -> tuple[list[Pair], list[str]]:
-    """The listed pairs that are there, and the files that are listed or there but not both."""
-    images, labels = root / split, root / f"{split}annot"
-    names = {f"{stem}.png" for stem in stems}
+    """The listed images that are there, with their labels; and the files that are listed or there but not both."""
+    names = [f"{stem}.png" for stem in stems]
+    images, labels = _files(root / split), _files(root / f"{split}annot")
     problems: list[str] = []
-    for folder in (images, labels):
-        problems += [
-            f"{folder.name}/{name}: listed in {split}.txt, but missing" for name in sorted(names - _files(folder))
-        ]
-        problems += [f"{folder.name}/{name}: not listed in {split}.txt" for name in sorted(_files(folder) - names)]
-    there = _files(images) & _files(labels)
-    pairs = [Pair(split, stem, images / f"{stem}.png", labels / f"{stem}.png") for stem in stems]
-    return [pair for pair in pairs if pair.image.name in there], problems
+    for folder, files in ((split, images), (f"{split}annot", labels)):
+        problems += [f"{folder}/{name}: listed in {split}.txt, but missing" for name in names if name not in files]
+        problems += [f"{folder}/{name}: not listed in {split}.txt" for name in files if name not in names]
+    pairs = [
+        Pair(split, stem, images[name], labels.get(name))
+        for stem, name in zip(stems, names, strict=True)
+        if name in images
+    ]
+    return pairs, problems
 
 
-def _files(folder: Path) -> set[str]:
-    if not folder.is_dir():
-        return set()
-    return {path.name for path in folder.iterdir() if not path.name.startswith(".")}
+def _files(folder: Path) -> dict[str, Path]:
+    """Path of each file by its name; none where there is no such folder."""
+    return {path.name: path for path in sorted(folder.glob("[!.]*"))}
 
 
 def _check_subset(root: Path, listed: Mapping[str, list[str]], whole: Mapping[str, int]) -> list[str]:

@@ -21,16 +21,17 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from torch import Tensor
 from torch.utils.data import Dataset
 from torchvision import tv_tensors
-from torchvision.io import ImageReadMode, decode_image, read_file
+from torchvision.transforms.v2.functional import pil_to_tensor
 from tqdm import tqdm
 
+from mfaranet.conventions import IGNORE_INDEX
 from mfaranet.errors import InputError
 from mfaranet.files import write_text
 
-IGNORE_INDEX = 255
 SPLITS = ("train", "val", "test")
 _RECORD = "dataset.json"
 _LISTED_PROBLEMS = 50
+_PNG_END = b"IEND\xaeB`\x82"
 _PNG_COLOUR_TYPES = {0: "grey", 2: "RGB", 3: "palette", 4: "grey with alpha", 6: "RGB with alpha"}
 
 
@@ -173,14 +174,15 @@ def _decode(path: Path, kind: str, source: Source) -> tuple[bytes, Image.Image]:
     shown = path.relative_to(source.root)
     try:
         data = path.read_bytes()
-        # verify() finds a wrong checksum and a missing end, load() pixels that are not there; neither finds both.
+        # Each finds what the others do not: a cut in the last bytes, a wrong checksum, pixels that are not there.
+        data.rindex(_PNG_END)
         Image.open(io.BytesIO(data), formats=["PNG"]).verify()
         image = Image.open(io.BytesIO(data), formats=["PNG"])
         image.load()
     except Exception:  # Pillow raises half a dozen kinds on damaged files
         raise InputError(f"{shown}: unreadable or truncated PNG") from None
     # From the header, since Pillow makes 8 bits of 16 without a word.
-    found = f"{data[24]}-bit {_PNG_COLOUR_TYPES[data[25]]}"
+    found = f"{data[24]}-bit {_PNG_COLOUR_TYPES.get(data[25])}"
     if found != kind:
         raise InputError(f"{shown}: {found} instead of {kind}")
     height, width = source.size
@@ -279,14 +281,14 @@ class SegmentationDataset(Dataset[tuple[Tensor, Tensor]]):
 
     def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
         name = f"{self.stems[index]}.png"
-        image = tv_tensors.Image(_read(self._images / name, ImageReadMode.RGB))
-        label = tv_tensors.Mask(_read(self._labels / name, ImageReadMode.GRAY)[0])
+        image = tv_tensors.Image(_read(self._images / name))
+        label = tv_tensors.Mask(_read(self._labels / name)[0])
         return self.transform(image, label) if self.transform else (image, label)
 
 
-def _read(path: Path, mode: ImageReadMode) -> Tensor:
+def _read(path: Path) -> Tensor:
     try:
-        pixels: Tensor = decode_image(read_file(str(path)), mode)
-    except RuntimeError:
+        pixels: Tensor = pil_to_tensor(Image.open(path))
+    except OSError:
         raise InputError(f"{path} is missing or damaged; prepare the data set again") from None
     return pixels

@@ -8,11 +8,9 @@ from torchvision import tv_tensors
 from torchvision.transforms import v2
 from torchvision.transforms.v2 import functional as F
 
+from mfaranet.conventions import IGNORE_INDEX, MEAN, STD
 from mfaranet.params import AugmentationSettings
 
-MEAN = (0.485, 0.456, 0.406)
-STD = (0.229, 0.224, 0.225)
-IGNORE_INDEX = 255
 # What lies outside an image after rotation or padding: the mean colour, and no label.
 _FILL: dict[type, Any] = {tv_tensors.Image: [round(255 * mean) for mean in MEAN], tv_tensors.Mask: IGNORE_INDEX}
 
@@ -59,4 +57,5 @@ def training_transform(
 
 def normalise(images: Tensor) -> Tensor:
     """Images (..., 3, H, W) from uint8 0..255 to float32 with the ImageNet mean and deviation taken out."""
-    return F.normalize(F.to_dtype(images, torch.float32, scale=True), list(MEAN), list(STD))
+    normalised: Tensor = F.normalize(F.to_dtype(images, torch.float32, scale=True), list(MEAN), list(STD))
+    return normalised

@@ -1,7 +1,19 @@
 """Building blocks that several networks share."""
 
+from typing import NotRequired, TypedDict
+
 import torch.nn.functional as F
 from torch import Tensor, nn
+
+
+class Outputs(TypedDict):
+    """What a network gives in training mode: logits (N, C, H, W) at input size, and auxiliary maps of any size."""
+
+    out: Tensor
+    scores: NotRequired[list[Tensor]]
+    """Scores (N, C, h, w) that are supervised like the output."""
+    boundaries: NotRequired[list[Tensor]]
+    """Boundary logits (N, 1, h, w), one for each of ``scores``, or none at all."""
 
 
 def conv_bn_relu(in_channels: int, out_channels: int, kernel_size: int, stride: int = 1) -> nn.Sequential:

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from mfaranet.errors import InputError
 from mfaranet.models.backbones import resnet
-from mfaranet.models.layers import conv_bn_relu, resize_like, resize_to
+from mfaranet.models.layers import Outputs, conv_bn_relu, resize_like, resize_to
 
 BACKBONES = {"resnet18": resnet.resnet18}
 
@@ -141,7 +141,7 @@ class MFARANet(nn.Module):
         heads = 4 if boundary_heads else 0
         self.boundary_heads = nn.ModuleList(nn.Conv2d(self.channels, 1, 1) for _ in range(heads))
 
-    def forward(self, images: Tensor) -> Tensor | dict[str, Tensor | list[Tensor]]:
+    def forward(self, images: Tensor) -> Tensor | Outputs:
         features = [reduce(x) for reduce, x in zip(self.reduction, self.backbone(images), strict=True)]
         aligned = self.ram(self.mfam(features))
         scores = [head(feature) for head, feature in zip(self.score_heads, aligned, strict=True)]

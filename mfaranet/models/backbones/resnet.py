@@ -46,11 +46,9 @@ def _stage(in_channels: int, channels: int, blocks: int, stride: int, dilation: 
         nn.Conv2d(in_channels, channels, 1, stride, bias=False),
         nn.BatchNorm2d(channels),
     )
-    stage = nn.Sequential(
-        BasicBlock(in_channels, channels, stride, downsample),
-        *(BasicBlock(channels, channels) for _ in range(blocks - 1)),
-    )
+    stage = [BasicBlock(in_channels, channels, stride, downsample)]
+    stage += [BasicBlock(channels, channels) for _ in range(blocks - 1)]
     # torchvision's BasicBlock refuses a dilation, and would dilate both convolutions.
     for block in stage:
         block.conv2.dilation = block.conv2.padding = (dilation, dilation)
-    return stage
+    return nn.Sequential(*stage)
