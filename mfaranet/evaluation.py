@@ -70,7 +70,7 @@ def draw_examples(
 def _colour(labels: Tensor, record: DatasetRecord) -> NDArray[np.uint8]:
     palette = np.zeros((256, 3), dtype=np.uint8)
     palette[: len(record.colours)] = record.colours
-    return palette[labels.cpu().numpy()]
+    return np.take(palette, labels.cpu().numpy(), axis=0)
 
 
 def _error(prediction: Tensor, label: Tensor) -> NDArray[np.uint8]:
@@ -78,4 +78,4 @@ def _error(prediction: Tensor, label: Tensor) -> NDArray[np.uint8]:
     colours = np.array([[255, 255, 255], [200, 30, 30], [0, 0, 0]], dtype=np.uint8)
     kind = (prediction != label).long()
     kind[label == IGNORE_INDEX] = 2
-    return colours[kind.cpu().numpy()]
+    return np.take(colours, kind.cpu().numpy(), axis=0)

@@ -4,14 +4,12 @@ import hashlib
 import json
 import re
 import shutil
-import sys
 import threading
 import zipfile
 from collections.abc import Callable, Iterator
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -473,7 +471,7 @@ def test_the_drawn_sample(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
         assert (size, seed) == (SMALL, 5)
         write_city(root, counts)
 
-    monkeypatch.setitem(sys.modules, "mfaranet.data.sample", SimpleNamespace(draw_sample=draw))
+    monkeypatch.setattr("mfaranet.data.draw_sample", draw)
     output = tmp_path / "out" / "sample"
     drawn = SampleData(form="sample", size=SMALL, train=3, val=2, test=1, seed=5)
     record = prepare("sample", drawn, output)

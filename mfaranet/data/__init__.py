@@ -5,6 +5,7 @@ from tempfile import TemporaryDirectory
 
 from mfaranet.data import camvid, cityscapes
 from mfaranet.data.prepared import DatasetRecord, Source, write_prepared
+from mfaranet.data.sample import draw_sample
 from mfaranet.files import atomic_folder
 from mfaranet.params import CamVidData, CityscapesData, DataSettings, SampleData
 
@@ -33,8 +34,6 @@ def _find(settings: DataSettings, folder: Path, scratch: Path) -> Source:
 
 
 def _draw(settings: SampleData, tree: Path) -> Source:
-    from mfaranet.data.sample import draw_sample
-
     counts = {"train": settings.train, "val": settings.val, "test": settings.test}
     draw_sample(tree, size=settings.size, counts=counts, seed=settings.seed)
     height, width = settings.size

@@ -55,16 +55,13 @@ class WarpGrid(nn.Module):
         """Grid (N, h, w, 2), last axis (x, y) in -1..1, of ``low`` (N, C, h, w) and the coarser ``high``."""
         height, width = low.shape[-2:]
         high = resize_like(self.reduce_high(high), low)
-        flow = self.flow(torch.cat([self.reduce_low(low), high], dim=1)).permute(0, 2, 3, 1)
-        # The corner-aligned base is float32 whatever the network is: coarser would move the samples, and the
-        # official numbers hold its rounding.
-        dtype = torch.promote_types(flow.dtype, torch.float32)
-        y, x = torch.meshgrid(
-            torch.linspace(-1, 1, height, dtype=torch.float32, device=low.device),
-            torch.linspace(-1, 1, width, dtype=torch.float32, device=low.device),
-            indexing="ij",
-        )
-        return torch.stack([x, y], dim=-1).to(dtype) + flow.to(dtype) / flow.new_tensor([width, height], dtype=dtype)
+        flow: Tensor = self.flow(torch.cat([self.reduce_low(low), high], dim=1))
+        # Half precision would move the samples. In double precision the base still is float32: the official
+        # numbers hold its rounding.
+        flow = flow.to(torch.promote_types(flow.dtype, torch.float32))
+        x = torch.linspace(-1, 1, width, dtype=torch.float32, device=low.device) + flow[:, 0] / width
+        y = torch.linspace(-1, 1, height, dtype=torch.float32, device=low.device)[:, None] + flow[:, 1] / height
+        return torch.stack([x, y], dim=-1)
 
 
 class RAM(nn.Module):
@@ -81,7 +78,7 @@ class RAM(nn.Module):
         aligned = []
         for scale, feature in enumerate(features):
             for grid in reversed(grids[:scale]):
-                feature = F.grid_sample(feature, grid.to(feature.dtype), align_corners=True)
+                feature = F.grid_sample(feature.to(grid.dtype), grid, align_corners=True).to(feature.dtype)
             aligned.append(feature)
         return aligned
 
@@ -103,8 +100,8 @@ class ASFM(nn.Module):
 
     def forward(self, features: list[Tensor], scores: list[Tensor]) -> Tensor:
         """Aligned features (N, C, h, w) and scores (N, classes, h, w) of four scales in, one score map out."""
-        fused = scores[0] * self.attentions[0](features[0])
-        for feature, score, attention in zip(features[1:], scores[1:], self.attentions[1:], strict=True):
+        fused = torch.zeros_like(scores[0])
+        for feature, score, attention in zip(features, scores, self.attentions, strict=True):
             fused = fused + score * attention(feature)
         return fused
 
