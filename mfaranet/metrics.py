@@ -27,7 +27,7 @@ def intersection_over_union(confusion: Tensor) -> Tensor:
 def summarise(confusion: Tensor, classes: list[str]) -> dict[str, Any]:
     """``miou`` over the classes that occur, ``pixel_accuracy`` and ``iou`` per class, in 0..1; None for no value."""
     iou = intersection_over_union(confusion)
-    accuracy = confusion.diagonal().sum() / confusion.sum()
+    accuracy = confusion.diagonal().sum().double() / confusion.sum()
     return {
         "miou": _number(iou.nanmean()),
         "pixel_accuracy": _number(accuracy),

@@ -18,8 +18,9 @@ import torch
 from PIL import Image
 from torchvision import tv_tensors
 
+from mfaranet.conventions import IGNORE_INDEX
 from mfaranet.data import camvid, cityscapes, prepare
-from mfaranet.data.prepared import IGNORE_INDEX, DatasetRecord, SegmentationDataset, Source, write_prepared
+from mfaranet.data.prepared import DatasetRecord, SegmentationDataset, Source, write_prepared
 from mfaranet.errors import InputError
 from mfaranet.files import atomic_folder, atomic_write, sha256, unzip, write_json
 from mfaranet.params import CamVidData, CityscapesData, SampleData

@@ -22,8 +22,6 @@ SIZES = {"size": [64, 128], "crop": [64, 64], "window": [64, 64], "base_size": 1
 TRAIN = {"epochs": 2, "batch_size": 2, "workers": 1, "size": SIZES["size"], "crop": SIZES["crop"]}
 EVALUATE = {"size": SIZES["size"], "window": SIZES["window"], "base_size": SIZES["base_size"]}
 
-pytestmark = pytest.mark.xdist_group("pipeline")
-
 
 class Project:
     """A copy of the repository in which stages run."""

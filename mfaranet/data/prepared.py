@@ -289,6 +289,6 @@ class SegmentationDataset(Dataset[tuple[Tensor, Tensor]]):
 def _read(path: Path) -> Tensor:
     try:
         pixels: Tensor = pil_to_tensor(Image.open(path))
-    except OSError:
+    except (OSError, SyntaxError):  # the latter is Pillow's for a damaged chunk
         raise InputError(f"{path} is missing or damaged; prepare the data set again") from None
     return pixels

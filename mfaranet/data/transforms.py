@@ -15,6 +15,24 @@ from mfaranet.params import AugmentationSettings
 _FILL: dict[type, Any] = {tv_tensors.Image: [round(255 * mean) for mean in MEAN], tv_tensors.Mask: IGNORE_INDEX}
 
 
+class RandomScale(v2.Transform):  # type: ignore[misc]
+    """Resize an image and its label by one factor, uniform between two.
+
+    Not v2.ScaleJitter: that one takes its target size for (width, height), and so halves an image of 1:2.
+    """
+
+    def __init__(self, smallest: float, largest: float) -> None:
+        super().__init__()
+        self.range = (smallest, largest)
+
+    def make_params(self, flat_inputs: list[Any]) -> dict[str, Any]:
+        factor = float(torch.empty(1).uniform_(*self.range))
+        return {"size": [round(factor * length) for length in F.get_size(flat_inputs[0])]}
+
+    def transform(self, inpt: Any, params: dict[str, Any]) -> Any:
+        return F.resize(inpt, params["size"], antialias=False)
+
+
 class PadTo(nn.Module):
     """Pad an image and its label to at least ``size`` (height, width), the image in the middle."""
 
@@ -43,7 +61,7 @@ def training_transform(
     return v2.Compose(
         [
             v2.Resize(size, antialias=False),
-            v2.ScaleJitter(size, augmentation.scale, antialias=False),
+            RandomScale(*augmentation.scale),
             v2.RandomApply(
                 [v2.RandomRotation(augmentation.rotation, v2.InterpolationMode.BILINEAR, fill=_FILL)],
                 augmentation.rotation_probability,

@@ -1,0 +1,61 @@
+"""Scores against the official numbers, and the baseline that a network has to beat."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from official import GOLDENS, make_label
+
+from mfaranet.data.prepared import DatasetRecord
+from mfaranet.evaluation import most_frequent_class
+from mfaranet.metrics import intersection_over_union, new_confusion, summarise
+
+
+def test_the_official_metric() -> None:
+    golden = GOLDENS["metrics"]
+    label = make_label(1, 32, 48, 33)[0]
+    noise = torch.from_numpy(np.random.RandomState(32).randint(0, 19, (32, 48)))
+    kept = torch.from_numpy(np.random.RandomState(31).rand(32, 48) < 0.7)
+    prediction = torch.where(kept, label.where(label != 255, 0), noise)
+    confusion = new_confusion(19)
+    # As in an evaluation: many images, one matrix.
+    for rows in (slice(0, 10), slice(10, 32)):
+        confusion.update(prediction[rows].to(torch.uint8), label[rows].to(torch.uint8))
+    counts = confusion.compute()
+    assert counts.diagonal().tolist() == golden["intersection"]
+    assert counts.sum(1).tolist() == golden["target"]
+    scores = summarise(counts, [str(index) for index in range(19)])
+    assert scores["miou"] == pytest.approx(golden["mIoU"], abs=1e-9)
+    assert scores["pixel_accuracy"] == pytest.approx(golden["allAcc"], abs=1e-9)
+
+
+def test_a_class_that_does_not_occur_is_no_part_of_the_mean() -> None:
+    counts = torch.tensor([[3, 1, 0], [0, 4, 0], [0, 0, 0]])
+    iou = intersection_over_union(counts)
+    assert iou[:2].tolist() == [3 / 4, 4 / 5]
+    assert iou[2].isnan()
+    scores = summarise(counts, ["a", "b", "c"])
+    assert scores["iou"]["c"] is None
+    assert scores["miou"] == pytest.approx((3 / 4 + 4 / 5) / 2)
+
+
+def test_the_most_frequent_class_of_train_scored_on_val() -> None:
+    record = DatasetRecord(
+        name="tiny",
+        title="tiny",
+        complete=False,
+        classes=["road", "sky", "train"],
+        colours=[(0, 0, 0)] * 3,
+        label_ids=[7, 23, 31],
+        size=(1, 10),
+        splits={"train": 1, "val": 1, "test": 0},
+        labelled=["train", "val"],
+        class_pixels={"train": [6, 4, 0], "val": [3, 7, 0]},
+        ignored_pixels={"train": 0, "val": 0},
+        fingerprint="",
+    )
+    scores = most_frequent_class(record)
+    assert (scores["class"], scores["pixel_accuracy"]) == ("road", pytest.approx(0.3))
+    assert scores["miou"] == pytest.approx((3 / 10 + 0) / 2)
+    assert not math.isnan(scores["miou"])
