@@ -20,7 +20,8 @@ from torchvision import tv_tensors
 
 from mfaranet.conventions import IGNORE_INDEX
 from mfaranet.data import camvid, cityscapes, prepare
-from mfaranet.data.prepared import DatasetRecord, SegmentationDataset, Source, write_prepared
+from mfaranet.data.checking import Source, write_prepared
+from mfaranet.data.prepared import DatasetRecord, SegmentationDataset
 from mfaranet.errors import InputError
 from mfaranet.files import atomic_folder, atomic_write, sha256, unzip, write_json
 from mfaranet.params import CamVidData, CityscapesData, SampleData

@@ -4,7 +4,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from mfaranet.data import camvid, cityscapes
-from mfaranet.data.prepared import DatasetRecord, Source, write_prepared
+from mfaranet.data.checking import Source, write_prepared
+from mfaranet.data.prepared import DatasetRecord
 from mfaranet.data.sample import draw_sample
 from mfaranet.files import atomic_folder
 from mfaranet.params import CamVidData, CityscapesData, DataSettings, SampleData

@@ -7,7 +7,8 @@ from pathlib import Path, PurePosixPath
 
 import pooch
 
-from mfaranet.data.prepared import SPLITS, LabelSet, Pair, Source
+from mfaranet.data.checking import LabelSet, Pair, Source
+from mfaranet.data.prepared import SPLITS
 from mfaranet.errors import InputError
 from mfaranet.files import sha256, unzip
 from mfaranet.params import CamVidData

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from cityscapesscripts.helpers import labels as official
 
-from mfaranet.data.prepared import SPLITS, LabelSet, Pair, Source
+from mfaranet.data.checking import LabelSet, Pair, Source
+from mfaranet.data.prepared import SPLITS
 from mfaranet.errors import InputError
 from mfaranet.files import unzip
 from mfaranet.params import CityscapesData
