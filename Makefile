@@ -11,6 +11,7 @@ help:
 	@echo "make lint    check format, style and types"
 
 repro: $(READY)
+	mfaranet params
 	dvc repro
 	@ls results/*/tables/*.md
 

@@ -196,6 +196,10 @@ class Params(Strict):
         """The profile of a data set; InputError where there is none."""
         return _lookup(self.profiles, dataset, "profiles")
 
+    def table(self, name: str) -> TableSettings:
+        """The definition of a table; InputError where there is none."""
+        return _lookup(self.tables, name, "tables")
+
     def settings(self, dataset: str, experiment: str) -> Settings:
         """Merge base, profile and differences.
 

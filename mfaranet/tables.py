@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -69,12 +69,13 @@ class Results:
     def __init__(self, root: Path, table: str) -> None:
         self.root = root
         self.table = table
+        self._read = cache(_read)
 
     def cell(self, folder: str, file: str, pointer: str, show: Callable[[Any], str] = str) -> Cell:
         """The value at a JSON pointer of ``<folder>/<file>``; its run is described in run.json beside it."""
         path = self.root / folder / file
-        value = resolve(_read(path), pointer, path)
-        run = _read(path.with_name("run.json"))
+        value = resolve(self._read(path), pointer, path)
+        run = self.run(folder)
         origin = {
             "file": path.as_posix(),
             "pointer": pointer,
@@ -86,6 +87,10 @@ class Results:
             "weights": run["weights"],
         }
         return BLANK if value is None else Cell(value, show(value), origin)
+
+    def run(self, folder: str) -> Any:
+        """The description of the run that wrote a folder."""
+        return self._read(self.root / folder / "run.json")
 
     def defined(self, pointer: str, value: str, text: str | None = None) -> Cell:
         """A row or column name, which the table's definition in params.yaml gives."""
@@ -170,19 +175,15 @@ def _baseline(results: Results, evaluated: str, columns: list[str]) -> list[Cell
 def _per_class(settings: TableSettings, results: Results) -> Table:
     first = f"evaluate/{settings.experiments[0]}"
     runs = [(experiment, protocol) for experiment in settings.experiments for protocol in settings.protocols]
-    classes = list(results.cell(first, "metrics.json", f"/{settings.protocols[0]}/iou").value)
+    classes = results.cell(first, "metrics.json", f"/{settings.protocols[0]}/iou")
     rows = []
-    for name in classes:
+    for name in classes.value:
         key = name.replace("~", "~0").replace("/", "~1")
-        origin = {
-            "file": (results.root / first / "metrics.json").as_posix(),
-            "pointer": f"/{settings.protocols[0]}/iou",
-        }
         cells = [
             results.cell(f"evaluate/{experiment}", "metrics.json", f"/{protocol}/iou/{key}", _percent)
             for experiment, protocol in runs
         ]
-        rows.append([Cell(name, name, origin), *cells])
+        rows.append([replace(classes, value=name, text=name), *cells])
     means = [results.cell(f"evaluate/{e}", "metrics.json", f"/{protocol}/miou", _percent) for e, protocol in runs]
     rows.append([Cell("mean", "mean", None), *means])
     columns = ["Class", *(f"{experiment}, {protocol.replace('_', ' ')} (%)" for experiment, protocol in runs)]
@@ -191,7 +192,7 @@ def _per_class(settings: TableSettings, results: Results) -> Table:
 
 def _published(results: Results, evaluated: str, counted: str, protocol: str) -> Cell:
     """The published mIoU of the same network on the same data at the same input size, or blank."""
-    run = _read(results.root / evaluated / "run.json")
+    run = results.run(evaluated)
     size = results.cell(counted, "complexity.json", f"/{protocol}/input_size").value
     wanted = {
         "network": run["network"]["name"],
@@ -210,7 +211,7 @@ def _published(results: Results, evaluated: str, counted: str, protocol: str) ->
 
 
 def _notes(settings: TableSettings, results: Results) -> list[str]:
-    run = _read(results.root / "evaluate" / settings.experiments[0] / "run.json")
+    run = results.run(f"evaluate/{settings.experiments[0]}")
     title, weights = run["dataset"]["title"], run["weights"]
     notes = [f"Measured on the {run['split']} split of: {title}."]
     if not run["dataset"]["complete"]:
@@ -221,7 +222,6 @@ def _notes(settings: TableSettings, results: Results) -> list[str]:
     return notes
 
 
-@cache
 def _read(path: Path) -> Any:
     try:
         return json.loads(path.read_text())

@@ -4,6 +4,8 @@ from typing import Any
 
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from official import GOLDENS, assert_stats, fill, make_input
 
 import mfaranet
@@ -38,6 +40,19 @@ def test_windows(golden: dict[str, Any]) -> None:
     rate = {"2/3": 2 / 3, "1": 1.0}[str(golden["stride_rate"])]
     found = [[r.start, r.stop, c.start, c.stop] for r, c in windows(padded, tuple(golden["crop"]), rate)]
     assert found == golden["windows_h0_h1_w0_w1"]
+
+
+@given(
+    size=st.tuples(st.integers(8, 90), st.integers(8, 90)),
+    window=st.tuples(st.integers(2, 8), st.integers(2, 8)),
+    stride_rate=st.floats(0.5, 1.0),
+)
+def test_windows_cover_every_pixel(size: tuple[int, int], window: tuple[int, int], stride_rate: float) -> None:
+    visits = torch.zeros(size)
+    for rows, columns in windows(size, window, stride_rate):
+        assert visits[rows, columns].shape == window
+        visits[rows, columns] += 1
+    assert visits.min() > 0
 
 
 def test_a_resized_image_gets_its_label_map_at_its_own_size() -> None:

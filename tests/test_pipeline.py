@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ import pytest
 import yaml
 from PIL import Image
 
+import mfaranet
 from mfaranet.tables import resolve
 
 REPOSITORY = Path(__file__).parents[1]
@@ -109,6 +111,7 @@ def camvid_subset(folder: Path) -> Path:
 def test_a_finished_run_is_clean_and_repeats_nothing(project: Project) -> None:
     assert "up to date" in project.run("dvc", "status")
     assert project.repro() == set()
+    assert Image.open(project.root / "results/sample/evaluate/base/pictures.png").width > 500
     assert project.run("git", "status", "--porcelain", "mfaranet", "workflow", "data", "runs") == ""
 
 
@@ -178,7 +181,7 @@ def test_dvc_shows_metrics_params_and_plots(project: Project) -> None:
 
 def test_a_table_definition_reruns_that_table_alone(project: Project) -> None:
     project.change("tables", "overall", "title", value="Another title")
-    assert project.repro() == {"tables@sample-overall"}
+    assert project.repro("tables") == {"tables@sample-overall"}
     assert "# Another title" in (project.root / "results/sample/tables/overall.md").read_text()
 
 
@@ -207,23 +210,70 @@ def test_a_training_parameter_reruns_what_is_below_it(project: Project) -> None:
     }
 
 
+def delete(folder: Path) -> None:
+    (folder / "train/0001TP_train0.png").unlink()
+
+
+def truncate(folder: Path) -> None:
+    path = folder / "val/0001TP_val1.png"
+    path.write_bytes(path.read_bytes()[:-100])
+
+
+def mislabel(folder: Path) -> None:
+    Image.fromarray(np.full((360, 480), 77, dtype=np.uint8)).save(folder / "testannot/0001TP_test0.png")
+
+
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        (delete, "train/0001TP_train0.png: listed in train.txt, but missing"),
+        (truncate, "val/0001TP_val1.png: unreadable or truncated PNG"),
+        (mislabel, "testannot/0001TP_test0.png: label id 77 at 172800 pixels: no id of this set"),
+    ],
+)
+def test_a_spoilt_data_set_stops_its_stage(
+    project: Project, tmp_path: Path, spoil: Callable[[Path], None], message: str
+) -> None:
+    before = project.digests("data")
+    spoil(camvid_subset(tmp_path))
+    said = project.run(sys.executable, "workflow/data.py", "camvid", status=1, MFARANET_CAMVID=str(tmp_path))
+    assert message in said
+    assert "Traceback" not in said
+    assert project.digests("data") == before
+
+
 @pytest.mark.parametrize(
     ("keys", "value", "message"),
     [
-        (("train", "epoch"), 1, "error: params.yaml: train.epoch: unknown key"),
+        (("train", "epoch"), 1, "params.yaml: train.epoch: unknown key"),
         (("profiles", "camvid", "data", "sha256"), "0" * 64, "0" * 64),
     ],
 )
-def test_a_stage_refuses_bad_input(
+def test_a_wrong_setting_stops_the_graph(
     project: Project, tmp_path: Path, keys: tuple[str, ...], value: Any, message: str
 ) -> None:
     untouched = (project.root / "params.yaml").read_text()
     archive = shutil.make_archive(str(tmp_path / "camvid"), "zip", camvid_subset(tmp_path / "camvid"))
     try:
+        project.change("datasets", value=["camvid"])
         project.change("profiles", "camvid", "data", "url", value=Path(archive).as_uri())
         project.change(*keys, value=value)
-        said = project.run(sys.executable, "workflow/data.py", "camvid", status=1)
+        said = project.run("dvc", "repro", "-f", "data", status=255)
     finally:
         (project.root / "params.yaml").write_text(untouched)
-    assert message in said
+    assert re.search(f"error: .*{message}", said)
+    assert "Traceback" not in said
+
+
+def test_the_command_line(project: Project) -> None:
+    assert project.run("mfaranet", "models").split() == mfaranet.list_models()
+    assert "epochs: 1" in project.run("mfaranet", "params", "sample")
+    checkpoint = "runs/sample/train/base/last.safetensors"
+    photographs = sorted(str(path) for path in (project.root / "data/sample/images/val").glob("*.png"))
+    project.run("mfaranet", "predict", checkpoint, *photographs, "--output", "segmented")
+    written = sorted((project.root / "segmented").glob("*.png"))
+    assert [path.name for path in written] == [Path(path).name for path in photographs]
+    assert Image.open(written[0]).size == (128, 64)
+    said = project.run("mfaranet", "predict", checkpoint, "params.yaml", "--output", "segmented", status=1)
+    assert "error: params.yaml is no readable image" in said
     assert "Traceback" not in said

@@ -38,7 +38,6 @@ def results(root: Path, **run: Any) -> Path:
 
 def build(root: Path, kind: str) -> tables.Table:
     settings = {"kind": kind, "title": "A title", "experiments": ["base"], "protocols": ["full_image"]}
-    tables._read.cache_clear()
     return tables.build("overall", TableSettings.model_validate(settings), root)
 
 

@@ -13,7 +13,7 @@ def main(
 ) -> None:
     """Render one table from stored results."""
     paths = Paths(dataset)
-    build(table, load().tables[table], paths.results).write(paths.tables / table)
+    build(table, load().table(table), paths.results).write(paths.tables / table)
     typer.echo(f"table: {paths.tables / table}.md")
 
 

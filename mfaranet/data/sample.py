@@ -1,23 +1,33 @@
-"""Street scenes drawn by a program: a small data set in Cityscapes form that anyone has at once.
+"""Street scenes drawn by a program: a small data set in Cityscapes form that anyone has at once."""
 
-A scene is a street in metres (x to the right, y up, z away from the camera, which is at x = z = 0), seen through a
-pinhole. Everything in it is flat polygons, painted from far to near into the image and the instance ids alike.
-"""
-
-from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from cityscapesscripts.helpers import labels as official
-from numpy.typing import NDArray
-from PIL import Image, ImageDraw, ImageFilter
+from PIL import Image
 from tqdm import tqdm
 
 from mfaranet.data import cityscapes
+from mfaranet.data.scene import (
+    DARK,
+    FAR,
+    GLASS,
+    ID,
+    NEAR,
+    PALE,
+    RED,
+    SCALE,
+    Array,
+    Range,
+    Scene,
+    disc,
+    empty_scene,
+    label_ids,
+    photograph,
+    segment,
+)
 
 CITIES = {"train": ("ambrafeld", "lindquell", "tornwick"), "val": ("kaltmoor", "weidensand"), "test": ("rosengrund",)}
 FRAME = 19
@@ -25,23 +35,7 @@ INSTANCE_SUFFIX = "_gtFine_instanceIds.png"
 RARE = ("wall", "truck", "motorcycle", "fence", "bus", "bicycle", "train")
 """Classes that chance could leave out: each scene has the next two for certain."""
 
-_ID: dict[str, int] = {label.name: label.id for label in official.labels if label.id >= 0}
-_SCALE = 2  # the image is drawn larger and reduced, which antialiases it; the labels are sampled
-_NEAR, _FAR = 1.5, 400.0  # metres
-_GLASS, _DARK, _PALE, _RED = np.array([(45, 55, 65), (28, 28, 30), (225, 222, 205), (225, 40, 30)])
-# Classes share materials, so that colour alone tells few of them apart.
-_MATERIALS = {
-    "stone": [(105, 105, 108), (82, 82, 86), (128, 122, 116), (145, 132, 120)],
-    "plaster": [(150, 130, 105), (120, 75, 60), (165, 160, 150), (105, 105, 110), (180, 160, 115), (125, 95, 80)],
-    "leaf": [(62, 85, 42), (45, 66, 38), (92, 98, 45), (110, 90, 50)],
-    "grass": [(95, 112, 60), (125, 115, 75), (85, 95, 60)],
-    "sky": [(150, 180, 220), (200, 205, 212), (222, 220, 215), (175, 195, 215)],
-    "paint": [(40, 42, 46), (178, 180, 182), (110, 112, 116), (140, 40, 35), (40, 60, 110), (195, 165, 65)],
-    "skin": [(195, 150, 120), (140, 100, 75), (95, 68, 52)],
-}
-# Fine and coarse texture of a class: standard deviation relative to its colour.
-_PLAIN = (0.03, 0.05)
-_TEXTURES = {"vegetation": (0.17, 0.22), "terrain": (0.10, 0.13), "sky": (0.0, 0.03), "wall": (0.07, 0.06)}
+
 # Width, height, length in metres; where the windows begin and end (shares of the height), how far they are set back.
 _VEHICLES = {
     "car": (1.8, 1.5, 4.3, 0.62, 0.94, 0.15),
@@ -49,78 +43,6 @@ _VEHICLES = {
     "bus": (2.5, 3.1, 11.0, 0.4, 0.78, 0.0),
     "train": (2.6, 3.5, 26.0, 0.5, 0.8, 0.0),
 }
-
-Array = NDArray[Any]
-Range = tuple[float, float]
-Painter = Callable[..., None]
-
-
-@dataclass
-class Scene:
-    """Image and instance ids, painted together, and the camera through which they show the street."""
-
-    rng: np.random.Generator
-    image: Image.Image
-    """RGB, ``_SCALE`` times the size of the sample."""
-    instances: Image.Image
-    """Mode I, of the same size; where a thing has no instances, its label id."""
-    horizon: Range
-    """The vanishing point of the street: column and row in pixels of ``image``."""
-    focal: float
-    """In pixels of ``image``."""
-    eye: float
-    """Height of the camera above the road in metres."""
-    sun: float
-    """Brightness of the right flanks of things; the left ones have ``2 - sun``."""
-    haze: Array
-    numbers: Counter[str] = field(default_factory=Counter)
-    things: list[tuple[float, Painter]] = field(default_factory=list)
-
-    def add(self, depth: float, painter: Painter, **arguments: Any) -> None:
-        """Something to be painted before all that is nearer than ``depth``."""
-        self.things.append((depth, partial(painter, self, **arguments)))
-
-    def colour(self, material: str) -> Array:
-        """One of the colours of a material, varied."""
-        chosen: Array = self.rng.choice(_MATERIALS[material]) * self.rng.uniform(0.75, 1.2)
-        return chosen + self.rng.normal(0, 7, 3)
-
-    def instance(self, name: str) -> int:
-        """The id of a new instance."""
-        self.numbers[name] += 1
-        return _ID[name] * 1000 + self.numbers[name] - 1
-
-    def paint(self, corners: list[Range], colour: Array, value: int | None) -> None:
-        """A polygon in pixels. Without a ``value`` it belongs to what it lies on."""
-        red, green, blue = (min(255, max(0, int(part))) for part in colour.tolist())
-        ImageDraw.Draw(self.image).polygon(corners, fill=(red, green, blue))
-        if value is not None:
-            ImageDraw.Draw(self.instances).polygon(corners, fill=value)
-
-    def fill(self, points: Sequence[tuple[float, float, float]], colour: Array, value: int | None = None) -> None:
-        """A polygon in the street."""
-        (column, row), focal = self.horizon, self.focal
-        clear = np.exp(-min(z for _, _, z in points) / 250)
-        corners = [(column + focal * x / z, row + focal * (self.eye - y) / z) for x, y, z in points]
-        self.paint(corners, clear * colour + (1 - clear) * self.haze, value)
-
-    def board(self, x: float, z: float, width: float, outline: Array, colour: Array, value: int | None = None) -> None:
-        """A flat figure, (N, 2), that stands at (x, 0, z), its width scaled."""
-        self.fill([(x + width * across, y, z) for across, y in outline.tolist()], colour, value)
-
-    def plate(self, x: Range, z: Range, colour: Array, value: int | None = None, y: float = 0.0) -> None:
-        """A level rectangle."""
-        self.fill([(x[0], y, z[0]), (x[1], y, z[0]), (x[1], y, z[1]), (x[0], y, z[1])], colour, value)
-
-    def box(self, x: Range, y: Range, z: Range, colour: Array, value: int | None = None) -> None:
-        """The faces of a box that can be seen."""
-        (x0, x1), (y0, y1), (z0, z1) = x, y, z
-        if not y0 < self.eye < y1:
-            self.plate(x, z, colour * (1.15 if y1 < self.eye else 0.5), value, y1 if y1 < self.eye else y0)
-        if not x0 < 0 < x1:
-            flank, light = (x0, 2 - self.sun) if x0 > 0 else (x1, self.sun)
-            self.fill([(flank, y0, z0), (flank, y1, z0), (flank, y1, z1), (flank, y0, z1)], colour * light, value)
-        self.fill([(x0, y0, z0), (x1, y0, z0), (x1, y1, z0), (x0, y1, z0)], colour, value)
 
 
 @dataclass(frozen=True)
@@ -159,11 +81,11 @@ def draw_sample(root: Path, *, size: tuple[int, int], counts: Mapping[str, int],
         rng = np.random.default_rng([seed, list(CITIES).index(split), index])
         image, instances = _draw_scene(rng, size, [RARE[(2 * index + turn) % len(RARE)] for turn in range(2)])
         if split == "test":
-            instances[~np.isin(instances, [_ID["ego vehicle"], _ID["out of roi"]])] = _ID["unlabeled"]
+            instances[~np.isin(instances, [ID["ego vehicle"], ID["out of roi"]])] = ID["unlabeled"]
         city = cities[index % len(cities)]
         stem = f"{split}/{city}/{city}_{index // len(cities):06d}_{FRAME:06d}"
         _save(root / cityscapes.IMAGES / f"{stem}{cityscapes.IMAGE_SUFFIX}", image)
-        _save(root / cityscapes.LABELS / f"{stem}{cityscapes.LABEL_SUFFIX}", _label_ids(instances))
+        _save(root / cityscapes.LABELS / f"{stem}{cityscapes.LABEL_SUFFIX}", label_ids(instances))
         _save(root / cityscapes.LABELS / f"{stem}{INSTANCE_SUFFIX}", instances)
 
 
@@ -172,13 +94,9 @@ def _save(path: Path, pixels: Array) -> None:
     Image.fromarray(pixels).save(path)
 
 
-def _label_ids(instances: Array) -> Array:
-    return np.where(instances < 1000, instances, instances // 1000).astype(np.uint8)
-
-
 def _draw_scene(rng: np.random.Generator, size: tuple[int, int], wanted: Iterable[str]) -> tuple[Array, Array]:
     """The image (H, W, 3), uint8, and the instance ids (H, W), uint16, of a scene that has ``wanted`` of ``RARE``."""
-    scene, missing = _empty_scene(rng, size), set(wanted)
+    scene, missing = empty_scene(rng, size), set(wanted)
     left, right = (_side(rng, sign) for sign in (-1, 1))
     _ground(scene, left, right, "train" in missing)
     _background(scene)
@@ -190,32 +108,13 @@ def _draw_scene(rng: np.random.Generator, size: tuple[int, int], wanted: Iterabl
         painter()
     if rng.random() < 0.85:
         _bonnet(scene)
-    instances = np.asarray(scene.instances)[::_SCALE, ::_SCALE].astype(np.uint16)
+    instances = np.asarray(scene.instances)[::SCALE, ::SCALE].astype(np.uint16)
     edge = max(1, size[0] // 200)
-    instances = np.pad(instances[edge:-edge, edge:-edge], edge, constant_values=_ID["out of roi"])
-    return _photograph(scene, _label_ids(instances)), instances
+    instances = np.pad(instances[edge:-edge, edge:-edge], edge, constant_values=ID["out of roi"])
+    return photograph(scene, label_ids(instances)), instances
 
 
 # The street
-
-
-def _empty_scene(rng: np.random.Generator, size: tuple[int, int]) -> Scene:
-    """Nothing but sky."""
-    height, width = (_SCALE * length for length in size)
-    zenith, low, cloud = (rng.choice(_MATERIALS["sky"]) * rng.uniform(0.85, 1.1) for _ in range(3))
-    rows = np.linspace(0, 2, 32).clip(0, 1)[:, None, None]
-    cover = (0.3 + 0.4 * _noise(rng, (32, 64), 0.15)).clip(0, 0.8)[..., None]
-    sky = (zenith * (1 - rows) + low * rows) * (1 - cover) + cloud * cover
-    return Scene(
-        rng=rng,
-        image=Image.fromarray(sky.clip(0, 255).astype(np.uint8)).resize((width, height)),
-        instances=Image.new("I", (width, height), _ID["sky"]),
-        horizon=(width * rng.uniform(0.36, 0.64), height * rng.uniform(0.36, 0.5)),
-        focal=height * rng.uniform(1.3, 1.9),
-        eye=rng.uniform(1.3, 1.8),
-        sun=rng.uniform(0.7, 1.3),
-        haze=low,
-    )
 
 
 def _side(rng: np.random.Generator, sign: int) -> Side:
@@ -227,22 +126,22 @@ def _side(rng: np.random.Generator, sign: int) -> Side:
 def _ground(scene: Scene, left: Side, right: Side, rails: bool) -> None:
     """Road, what is painted on it, and the strips beside it."""
     rng, road, walk = scene.rng, scene.colour("stone"), scene.colour("stone")
-    length = (_NEAR, _FAR)
-    scene.plate((-_FAR, _FAR), length, scene.colour("grass"), _ID["terrain"])
+    length = (NEAR, FAR)
+    scene.plate((-FAR, FAR), length, scene.colour("grass"), ID["terrain"])
     for side in (left, right):
-        scene.plate(side.strip(0, side.walk), length, walk, _ID["sidewalk"])
-        scene.plate(side.strip(0, side.curb + 0.15), length, walk * 1.15, _ID["sidewalk"])
-        scene.plate(side.strip(0, side.curb), length, road, _ID["road"])
+        scene.plate(side.strip(0, side.walk), length, walk, ID["sidewalk"])
+        scene.plate(side.strip(0, side.curb + 0.15), length, walk * 1.15, ID["sidewalk"])
+        scene.plate(side.strip(0, side.curb), length, road, ID["road"])
     if rails:
-        scene.plate((0.4 - left.curb, 3.2 - left.curb), length, road * 0.9 + 8, _ID["rail track"])
+        scene.plate((0.4 - left.curb, 3.2 - left.curb), length, road * 0.9 + 8, ID["rail track"])
         for x in (1.05, 2.5):
-            scene.plate((x - left.curb, x + 0.1 - left.curb), length, _PALE * 0.75)
+            scene.plate((x - left.curb, x + 0.1 - left.curb), length, PALE * 0.75)
     middle, period = (right.curb - left.curb) / 2, rng.uniform(5, 9)
-    for z in np.arange(_NEAR, 70, period).tolist():
-        scene.plate((middle - 0.08, middle + 0.08), (z, z + period / 2), _PALE)
+    for z in np.arange(NEAR, 70, period).tolist():
+        scene.plate((middle - 0.08, middle + 0.08), (z, z + period / 2), PALE)
     if rng.random() < 0.3:  # roadworks
         x, z = rng.uniform(-2, 2), rng.uniform(6, 14)
-        scene.plate((x, x + 1.2), (z, z + 2), road * 0.6, _ID["ground"])
+        scene.plate((x, x + 1.2), (z, z + 2), road * 0.6, ID["ground"])
 
 
 def _background(scene: Scene) -> None:
@@ -250,7 +149,7 @@ def _background(scene: Scene) -> None:
     for x in range(-110, 110, 15):
         row, height = (x, x + 15), scene.rng.uniform(5, 18)
         name, material = (("building", "plaster"), ("vegetation", "leaf"))[scene.rng.integers(2)]
-        scene.add(_FAR, _block, name=name, material=material, x=row, y=(0, height), z=(120, 150))
+        scene.add(FAR, _block, name=name, material=material, x=row, y=(0, height), z=(120, 150))
     if scene.rng.random() < 0.12:
         z = scene.rng.uniform(35, 70)
         scene.add(z, _block, name="bridge", material="plaster", x=(-60, 60), y=(5, 7), z=(z, z + 8))
@@ -258,12 +157,12 @@ def _background(scene: Scene) -> None:
 
 def _border(scene: Scene, side: Side, missing: set[str]) -> None:
     """Houses and what else stands in a row; takes what it places from ``missing``."""
-    rng, z, row = scene.rng, _NEAR, side.strip(side.front, side.front + 12)
+    rng, z, row = scene.rng, NEAR, side.strip(side.front, side.front + 12)
     kinds = ("house", "trees", "wall", "fence", "guard rail")
     share = rng.dirichlet([6, 2, 0.5, 0.5, 0.4])
     while z < 110:
         end = z + rng.uniform(9, 20)
-        due = sorted(missing & {"wall", "fence"}) if z > _NEAR else []
+        due = sorted(missing & {"wall", "fence"}) if z > NEAR else []
         kind = due[0] if due else str(rng.choice(kinds, p=share))
         missing.discard(kind)
         if kind == "house":
@@ -319,7 +218,7 @@ def _traffic(scene: Scene, left: Side, right: Side, missing: set[str]) -> None:
 
 
 def _block(scene: Scene, name: str, material: str, x: Range, y: Range, z: Range) -> None:
-    scene.box(x, y, z, scene.colour(material), _ID[name])
+    scene.box(x, y, z, scene.colour(material), ID[name])
 
 
 def _barrier(scene: Scene, name: str, x: Range, z: Range) -> None:
@@ -337,7 +236,7 @@ def _house(scene: Scene, x: Range, z: Range, height: float) -> None:
     _block(scene, "building", "plaster", x, (height - 0.6, height), z)
     if rng.random() < 0.4:  # shops
         _block(scene, "building", "plaster", x, (0, 2.8), z)
-    wide, gap, pane = rng.uniform(0.8, 1.6), rng.uniform(2.2, 3.6), _GLASS * rng.uniform(0.6, 2.2)
+    wide, gap, pane = rng.uniform(0.8, 1.6), rng.uniform(2.2, 3.6), GLASS * rng.uniform(0.6, 2.2)
     for low in np.arange(1.0, height - 2.2, 3.1).tolist():
         for near in np.arange(max(z[0], 3) + 0.7, z[1] - wide, gap).tolist():
             far, high = near + wide, low + 1.5
@@ -348,11 +247,11 @@ def _house(scene: Scene, x: Range, z: Range, height: float) -> None:
 def _tree(scene: Scene, x: float, z: float) -> None:
     rng, leaf = scene.rng, scene.colour("leaf")
     crown, spread = rng.uniform(3.2, 6), rng.uniform(1.2, 2.4)
-    scene.box((x - 0.15, x + 0.15), (0, crown), (z, z + 0.3), _DARK * 2, _ID["vegetation"])
+    scene.box((x - 0.15, x + 0.15), (0, crown), (z, z + 0.3), DARK * 2, ID["vegetation"])
     for _ in range(6):
         across, up = rng.normal((0, crown), spread / 2)
-        outline = _disc(across, up, spread * rng.uniform(0.5, 0.9)) + rng.normal(0, spread / 12, (12, 2))
-        scene.board(x, z, 1, outline, leaf * rng.uniform(0.7, 1.3), _ID["vegetation"])
+        outline = disc(across, up, spread * rng.uniform(0.5, 0.9)) + rng.normal(0, spread / 12, (12, 2))
+        scene.board(x, z, 1, outline, leaf * rng.uniform(0.7, 1.3), ID["vegetation"])
 
 
 def _pole(scene: Scene, x: float, z: float) -> None:
@@ -361,29 +260,29 @@ def _pole(scene: Scene, x: float, z: float) -> None:
     radius, height = rng.uniform(0.05, 0.1), rng.uniform(2.8, 3.6)
     if kind == 0:
         height *= 2
-        scene.board(x, z, 1, _segment((0, height), (-np.sign(x) * 1.5, height), 0.12), colour, _ID["pole"])
-    scene.box((x - radius, x + radius), (0, height), (z, z + radius), colour, _ID["pole"])
+        scene.board(x, z, 1, segment((0, height), (-np.sign(x) * 1.5, height), 0.12), colour, ID["pole"])
+    scene.box((x - radius, x + radius), (0, height), (z, z + radius), colour, ID["pole"])
     if kind == 1:
         corners = int(rng.choice([3, 4, 12]))
-        for size, face in ((rng.uniform(0.38, 0.5), scene.colour("paint")), (0.22, _PALE)):
-            scene.board(x, z, 1, _disc(0, height - 0.4, size, corners), face, _ID["traffic sign"])
+        for size, face in ((rng.uniform(0.38, 0.5), scene.colour("paint")), (0.22, PALE)):
+            scene.board(x, z, 1, disc(0, height - 0.4, size, corners), face, ID["traffic sign"])
     if kind == 2:
-        scene.box((x - 0.22, x + 0.22), (height - 1, height + 0.1), (z, z + 0.3), _DARK, _ID["traffic light"])
-        scene.board(x, z, 1, _disc(0, height - 0.15, 0.15), _RED)
+        scene.box((x - 0.22, x + 0.22), (height - 1, height + 0.1), (z, z + 0.3), DARK, ID["traffic light"])
+        scene.board(x, z, 1, disc(0, height - 0.15, 0.15), RED)
 
 
 def _person(scene: Scene, x: float, z: float) -> None:
     # Far away people cannot be told apart; there Cityscapes has one id for the group.
-    value = scene.instance("person") if z < 35 else _ID["person"]
+    value = scene.instance("person") if z < 35 else ID["person"]
     rng, coat, trousers = scene.rng, scene.colour("paint"), scene.colour("paint")
     tall, stride = rng.uniform(0.88, 1.08), rng.uniform(0.05, 0.3)
     put = partial(scene.board, x, z, tall)
-    scene.plate((x - 0.3, x + 0.3), (z - 0.1, z + 0.3), _DARK * 1.4)
+    scene.plate((x - 0.3, x + 0.3), (z - 0.1, z + 0.3), DARK * 1.4)
     for foot in (-stride, stride):
-        put(_segment((0, 0.9 * tall), (foot, 0), 0.17), trousers, value)
-        put(_segment((0.8 * foot, 1.4 * tall), (1.6 * foot, 0.8 * tall), 0.12), coat * 0.9, value)
-    put(_segment((0, 0.8 * tall), (0, 1.45 * tall), 0.42), coat, value)
-    put(_disc(0, 1.58 * tall, 0.13), scene.colour("skin"), value)
+        put(segment((0, 0.9 * tall), (foot, 0), 0.17), trousers, value)
+        put(segment((0.8 * foot, 1.4 * tall), (1.6 * foot, 0.8 * tall), 0.12), coat * 0.9, value)
+    put(segment((0, 0.8 * tall), (0, 1.45 * tall), 0.42), coat, value)
+    put(disc(0, 1.58 * tall, 0.13), scene.colour("skin"), value)
 
 
 def _two_wheeler(scene: Scene, name: str, x: float, z: float, ridden: bool) -> None:
@@ -391,37 +290,37 @@ def _two_wheeler(scene: Scene, name: str, x: float, z: float, ridden: bool) -> N
     value, colour, heavy = scene.instance(name), scene.colour("paint"), name == "motorcycle"
     put = partial(scene.board, x, z, scene.rng.uniform(0.35, 1))
     thick = 0.3 if heavy else 0.08
-    scene.plate((x - 0.5, x + 0.5), (z - 0.1, z + 0.4), _DARK * 1.4)
+    scene.plate((x - 0.5, x + 0.5), (z - 0.1, z + 0.4), DARK * 1.4)
     for hub in (-0.55, 0.55):
-        put(_disc(hub, 0.35, 0.36), _DARK, value)
-        put(_disc(hub, 0.35, 0.2 if heavy else 0.29), _DARK * 4, value)
+        put(disc(hub, 0.35, 0.36), DARK, value)
+        put(disc(hub, 0.35, 0.2 if heavy else 0.29), DARK * 4, value)
     back, saddle, pedal, bar, front = (-0.55, 0.35), (-0.2, 0.85), (0.05, 0.35), (0.4, 1.05), (0.55, 0.35)
     for start, end in ((back, saddle), (saddle, pedal), (saddle, bar), (pedal, bar), (front, bar)):
-        put(_segment(start, end, thick), colour, value)
+        put(segment(start, end, thick), colour, value)
     if ridden:
         rider, coat = scene.instance("rider"), scene.colour("paint")
-        put(_segment((-0.2, 1.0), (0.05, 0.35), 0.2), scene.colour("paint"), rider)
-        put(_segment((-0.2, 0.9), (0.1, 1.5), 0.42), coat, rider)
-        put(_segment((0.1, 1.4), (0.4, 1.1), 0.13), coat * 0.9, rider)
-        put(_disc(0.15, 1.68, 0.15), _DARK if heavy else scene.colour("skin"), rider)
+        put(segment((-0.2, 1.0), (0.05, 0.35), 0.2), scene.colour("paint"), rider)
+        put(segment((-0.2, 0.9), (0.1, 1.5), 0.42), coat, rider)
+        put(segment((0.1, 1.4), (0.4, 1.1), 0.13), coat * 0.9, rider)
+        put(disc(0.15, 1.68, 0.15), DARK if heavy else scene.colour("skin"), rider)
 
 
 def _vehicle(scene: Scene, name: str, x: float, z: float, oncoming: bool) -> None:
     *dimensions, sill, roof, inset = _VEHICLES[name]
     width, height, length = (scene.rng.uniform(0.92, 1.08) * np.array(dimensions)).tolist()
     value, body, half = scene.instance(name), scene.colour("paint"), width / 2
-    scene.plate((x - half - 0.15, x + half + 0.15), (z - 0.4, z + length), _DARK * 1.4)
-    layers = ((0, 0.12, 0.12, _DARK), (0.1, sill, 0, body), (sill, roof, inset, _GLASS), (roof, 1, inset, body * 1.1))
+    scene.plate((x - half - 0.15, x + half + 0.15), (z - 0.4, z + length), DARK * 1.4)
+    layers = ((0, 0.12, 0.12, DARK), (0.1, sill, 0, body), (sill, roof, inset, GLASS), (roof, 1, inset, body * 1.1))
     for low, high, back, colour in layers:
         row, column = (x - half + back, x + half - back), (z + 5 * back, z + length - 5 * back)
         scene.box(row, (low * height, high * height), column, colour, value)
     if name == "truck" and oncoming:
         scene.box((x - half, x + half), (0.4, 2.7), (z - 0.1, z + 2), scene.colour("paint"), value)
-        scene.box((x - half + 0.1, x + half - 0.1), (1.6, 2.4), (z - 0.2, z), _GLASS, value)
+        scene.box((x - half + 0.1, x + half - 0.1), (1.6, 2.4), (z - 0.2, z), GLASS, value)
     for axle in (z + 0.18 * length, z + 0.8 * length):
-        scene.fill([(x - np.sign(x) * half, y, depth) for depth, y in _disc(axle, 0.33, 0.33).tolist()], _DARK, value)
+        scene.fill([(x - np.sign(x) * half, y, depth) for depth, y in disc(axle, 0.33, 0.33).tolist()], DARK, value)
     for lamp in (-0.38 * width, 0.38 * width):
-        scene.board(x + lamp, z - 0.2, 1, _disc(0, 0.75, 0.13, 4), _PALE if oncoming else _RED)
+        scene.board(x + lamp, z - 0.2, 1, disc(0, 0.75, 0.13, 4), PALE if oncoming else RED)
 
 
 def _bonnet(scene: Scene) -> None:
@@ -429,41 +328,4 @@ def _bonnet(scene: Scene) -> None:
     width, height = scene.image.size
     angle, rise = np.linspace(0, np.pi, 24), scene.rng.uniform(0.03, 0.08)
     columns, rows = width * (0.5 - 0.6 * np.cos(angle)), height * (1 - rise * np.sin(angle) ** 0.5)
-    scene.paint(list(zip(columns.tolist(), rows.tolist(), strict=True)), scene.colour("paint"), _ID["ego vehicle"])
-
-
-# Figures, and the look of a photograph
-
-
-def _disc(x: float, y: float, radius: float, corners: int = 12) -> Array:
-    angle = np.arange(corners) * 2 * np.pi / corners + np.pi / 2
-    return np.stack([x + radius * np.cos(angle), y + radius * np.sin(angle)], axis=1)
-
-
-def _segment(start: Range, end: Range, width: float) -> Array:
-    """A thick line."""
-    a, b = np.array(start), np.array(end)
-    across = (b - a)[::-1] * (-1, 1) * width / 2 / np.hypot(*(b - a))
-    return np.array([a + across, b + across, b - across, a - across])
-
-
-def _noise(rng: np.random.Generator, shape: tuple[int, ...], grain: float) -> Array:
-    """Smooth noise (H, W), float32, of about unit deviation; ``grain`` is a share of the height."""
-    height, width = shape
-    cell = max(1.0, grain * height)
-    grid = rng.standard_normal((2 + int(height / cell), 2 + int(width / cell)), dtype=np.float32)
-    return np.asarray(Image.fromarray(grid).resize((width, height), Image.Resampling.BICUBIC))
-
-
-def _photograph(scene: Scene, labels: Array) -> Array:
-    """The reduced image with texture, light, blur and sensor noise."""
-    rng, shape = scene.rng, labels.shape
-    fine, coarse = np.array([_TEXTURES.get(name, _PLAIN) for name in _ID], dtype=np.float32)[labels].transpose(2, 0, 1)
-    texture = 1 + fine * _noise(rng, shape, 0.012) + coarse * _noise(rng, shape, 0.04) + 0.07 * _noise(rng, shape, 0.4)
-    warm = rng.uniform(0.88, 1.12)
-    light = rng.uniform(0.7, 1.35) * np.array([warm, 1, 2 - warm], dtype=np.float32)
-    pixels = np.asarray(scene.image.reduce(_SCALE)) * light * texture[..., None]
-    lens = ImageFilter.GaussianBlur(rng.uniform(0.2, 0.6) * shape[0] / 128)
-    blurred = np.asarray(Image.fromarray(pixels.clip(0, 255).astype(np.uint8)).filter(lens))
-    noise = rng.uniform(1, 5) * rng.standard_normal(blurred.shape, dtype=np.float32)
-    return np.asarray((blurred + noise).clip(0, 255), dtype=np.uint8)
+    scene.paint(list(zip(columns.tolist(), rows.tolist(), strict=True)), scene.colour("paint"), ID["ego vehicle"])
