@@ -261,7 +261,7 @@ def test_a_wrong_setting_stops_the_graph(
         said = project.run("dvc", "repro", "-f", "data", status=255)
     finally:
         (project.root / "params.yaml").write_text(untouched)
-    assert re.search(f"error: .*{message}", said)
+    assert re.search(f"error: .*{message}", said, re.DOTALL)
     assert "Traceback" not in said
 
 
