@@ -1,4 +1,4 @@
-"""Losses of the paper (section III-E), exactly as the official code computes them.
+"""Losses of the paper (multi-scale joint supervision), exactly as the official code computes them.
 
 Logits are (N, C, H, W); labels are int64 (N, H, W) with 255 for pixels that count nowhere. Nothing here waits for
 the device: no value is copied to the host.

@@ -1,4 +1,4 @@
-"""The paper's training recipe (section IV-B): SGD with two learning rates, poly schedule, OHEM and edge losses."""
+"""The paper's training recipe, as the official code has it: SGD with two learning rates, poly schedule, joint loss."""
 
 import math
 from collections.abc import Mapping

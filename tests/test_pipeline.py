@@ -13,10 +13,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 import yaml
 from PIL import Image
+from test_weights import classifier_state
 
 import mfaranet
+from mfaranet.files import sha256
 from mfaranet.tables import resolve
 
 REPOSITORY = Path(__file__).parents[1]
@@ -208,6 +211,24 @@ def test_a_training_parameter_reruns_what_is_below_it(project: Project) -> None:
         "tables@sample-overall",
         "tables@sample-per_class",
     }
+
+
+def test_imagenet_weights_reach_the_table(project: Project, tmp_path: Path) -> None:
+    torch.save(classifier_state(), tmp_path / "resnet18.pth")
+    project.change("weights", "resnet18", "path", value=str(tmp_path / "resnet18.pth"))
+    project.change("profiles", "sample", "weights", value="imagenet")
+    assert project.repro() == {
+        "weights@sample",
+        "train@sample-base",
+        "evaluate@sample-base",
+        "tables@sample-overall",
+        "tables@sample-per_class",
+    }
+    used = project.json("results/sample/evaluate/base/run.json")["weights"]
+    assert used["sha256"] == sha256(tmp_path / "resnet18.pth")
+    table = project.json("results/sample/tables/overall.json")
+    assert table["rows"][0][table["columns"].index("ImageNet weights")]["text"] == "yes"
+    assert "without ImageNet weights" not in " ".join(table["notes"])
 
 
 def delete(folder: Path) -> None:

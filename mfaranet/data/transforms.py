@@ -1,4 +1,4 @@
-"""From decoded images and labels (uint8) to what the network takes, with the paper's augmentation (section IV-B)."""
+"""From decoded images and labels (uint8) to what the network takes, with the paper's augmentation."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""MFARANet: multi-level feature aggregation and recursive alignment (arXiv 2402.02286).
+"""MFARANet: multi-level feature aggregation and recursive alignment (arXiv 2402.02286), as the official code runs it.
 
 Scales count from 1 (1/4 of the input size) to 4 (1/32), as in the paper; lists here hold scale 1 first.
 """
@@ -15,7 +15,7 @@ BACKBONES = {"resnet18": resnet.resnet18}
 
 
 class MFAM(nn.Module):
-    """Multi-level feature aggregation: a top-down and a bottom-up path, parallel, fused per scale (section III-B).
+    """Multi-level feature aggregation: a top-down and a bottom-up path, parallel, fused per scale (the paper's MFAM).
 
     Four features (N, channels, h_i, w_i) in, four of the same shapes out.
     """
@@ -39,10 +39,10 @@ class MFAM(nn.Module):
 
 
 class WarpGrid(nn.Module):
-    """Sampling grid that aligns a feature with the next finer one (section III-C, equations 1 and 2).
+    """Sampling grid that aligns a feature with the next finer one (part of the paper's RAM).
 
-    The flow is in pixels of the finer feature and is divided by its size only, as in the official code; the
-    paper's equation 2 divides by two as well.
+    The flow is in pixels of the finer feature and is divided by its size only, as in the official code, which
+    notes that the paper's equation 2 divides by two as well.
     """
 
     def __init__(self, channels: int) -> None:
@@ -65,7 +65,7 @@ class WarpGrid(nn.Module):
 
 
 class RAM(nn.Module):
-    """Recursive alignment: every scale is warped step by step to the size of scale 1 (section III-C)."""
+    """Recursive alignment: every scale is warped step by step to the size of scale 1 (the paper's RAM)."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -84,7 +84,7 @@ class RAM(nn.Module):
 
 
 class ASFM(nn.Module):
-    """Adaptive scores fusion: an attention map per class and scale weights the scores (section III-D)."""
+    """Adaptive scores fusion: an attention map per class and scale weights the scores (the paper's ASFM)."""
 
     def __init__(self, channels: int, num_classes: int) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""ResNet with a deep stem: three 3x3 convolutions in place of one 7x7 (paper, section IV-B)."""
+"""ResNet with a deep stem: three 3x3 convolutions in place of one 7x7, as the official code has it."""
 
 from torch import Tensor, nn
 from torchvision.models.resnet import BasicBlock
