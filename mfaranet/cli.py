@@ -38,9 +38,10 @@ def params(
     """Check params.yaml, and print the settings that one run would use."""
     import yaml
 
-    from mfaranet.params import load
+    from mfaranet.params import check_networks, load
 
     checked = load(file)
+    check_networks(checked)
     if dataset is None:
         typer.echo(f"{file} is valid: {len(checked.profiles)} data sets, {len(checked.experiments)} experiments")
     else:

@@ -228,6 +228,8 @@ class Params(Strict):
 def load(path: Path = Path("params.yaml")) -> Params:
     """Read and check params.yaml, every data set with every experiment, before any work is done.
 
+    What it says of networks is left to check_networks, which takes seconds to import.
+
     Raises:
         InputError: the file is missing or no YAML, or a key is unknown, missing, of the wrong type or impossible.
     """
@@ -245,18 +247,27 @@ def load(path: Path = Path("params.yaml")) -> Params:
     return params
 
 
-def _check_references(params: Params) -> None:
-    # Imported here: the registry needs torch, the schema alone does not.
+def check_networks(params: Params) -> None:
+    """Check the name and the options of every experiment's network.
+
+    Raises:
+        InputError: one is unknown, or has an impossible value.
+    """
     from mfaranet.models import check_options
 
+    for experiment in params.experiments:
+        network = params.settings(params.datasets[0], experiment).network
+        check_options(network.name, network.options, where=f"params.yaml: experiments.{experiment}.network")
+
+
+def _check_references(params: Params) -> None:
     if len(set(params.datasets)) != len(params.datasets):
         raise InputError("params.yaml: datasets: the same data set is named twice")
     for dataset in params.datasets:
         _lookup(params.profiles, dataset, "profiles")
     for experiment in params.experiments:
         for dataset in params.profiles:
-            network = params.settings(dataset, experiment).network
-        check_options(network.name, network.options, where=f"params.yaml: experiments.{experiment}.network")
+            params.settings(dataset, experiment)
     for name, table in params.tables.items():
         for experiment in table.experiments:
             if experiment not in params.experiments:

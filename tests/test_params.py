@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from mfaranet.errors import InputError
-from mfaranet.params import Params, load
+from mfaranet.params import Params, check_networks, load
 
 REPOSITORY = Path(__file__).parents[1]
 
@@ -81,7 +81,7 @@ def test_an_experiment_wins_over_the_profile_and_the_profile_over_the_base(tmp_p
 )
 def test_a_bad_value_is_refused_by_its_name(tmp_path: Path, keys: tuple[str, ...], value: Any, message: str) -> None:
     with pytest.raises(InputError, match=message):
-        load(changed(tmp_path, *keys, value=value))
+        check_networks(load(changed(tmp_path, *keys, value=value)))
 
 
 def test_a_missing_or_broken_file(tmp_path: Path) -> None:

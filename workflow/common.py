@@ -7,16 +7,17 @@ import subprocess
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import torch
 import typer
 
 from mfaranet.cli import report_errors
-from mfaranet.data.prepared import DatasetRecord
 from mfaranet.errors import InputError
 from mfaranet.files import write_json
 from mfaranet.params import Settings
+
+if TYPE_CHECKING:
+    from mfaranet.data.prepared import DatasetRecord
 
 PACKAGES = ("mfaranet", "torch", "torchvision")
 
@@ -42,12 +43,14 @@ def start(stage: Callable[..., None]) -> None:
 
 
 def write_run(
-    folder: Path, stage: str, settings: Settings, used: Sequence[str], record: DatasetRecord, **facts: Any
+    folder: Path, stage: str, settings: Settings, used: Sequence[str], record: "DatasetRecord", **facts: Any
 ) -> None:
     """Describe the run that made the other files of ``folder``: every table cell points to such a description.
 
     ``used`` names the parts of the settings that the run depends on; ``params_sha256`` is over these.
     """
+    import torch  # takes seconds, and tables do without
+
     write_json(
         folder / "run.json",
         {
