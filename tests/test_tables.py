@@ -2,6 +2,8 @@
 
 import csv
 import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -106,6 +108,12 @@ def test_the_files(tmp_path: Path) -> None:
     origin = stored["rows"][2][1]["origin"]
     assert origin["pointer"] == "/full_image/iou/a~1b & c_d"
     assert tables.resolve({"full_image": SCORES}, origin["pointer"], tmp_path) == 0.5
+
+
+def test_settings_and_tables_do_without_torch() -> None:
+    """It takes seconds to import, and a table should not."""
+    code = "import sys, mfaranet.cli, mfaranet.params, mfaranet.tables; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code]).returncode == 0
 
 
 def test_a_missing_result_is_named(tmp_path: Path) -> None:
