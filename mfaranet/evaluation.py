@@ -3,7 +3,6 @@
 from pathlib import Path
 from typing import Any
 
-import matplotlib
 import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
@@ -63,8 +62,7 @@ def draw_examples(
         axis.set_title(title)
     figure.suptitle(f"{dataset.record.title}, {SPLIT}, {protocol}", fontsize="small")
     figure.tight_layout()
-    with matplotlib.rc_context({"savefig.dpi": 120}):
-        atomic_write(path, lambda temporary: figure.savefig(temporary, format="png"))
+    atomic_write(path, lambda temporary: figure.savefig(temporary, format="png", dpi=120))
 
 
 def _colour(labels: Tensor, record: DatasetRecord) -> NDArray[np.uint8]:

@@ -45,6 +45,18 @@ def write_json(path: Path, content: Any) -> None:
     write_text(path, json.dumps(content, indent=2, allow_nan=False) + "\n")
 
 
+def read_json(path: Path) -> Any:
+    """The content of a JSON file that a stage wrote.
+
+    Raises:
+        InputError: the file is missing or damaged.
+    """
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, json.JSONDecodeError) as error:
+        raise InputError(f"{path} cannot be read ({error}); run the stage that makes it again") from None
+
+
 def write_png(path: Path, pixels: NDArray[np.uint8]) -> None:
     """Write an image (H, W) or (H, W, 3), whole or not at all."""
     atomic_write(path, lambda temporary: Image.fromarray(pixels).save(temporary, format="PNG"))

@@ -136,7 +136,7 @@ class EvaluateSettings(Strict):
     base_size: Positive
     """Longer side of the image at scale 1 in sliding-window protocols."""
     checkpoint: Literal["best", "last"]
-    pictures: Annotated[int, Field(ge=0)]
+    pictures: Positive
 
 
 class Profile(Strict):

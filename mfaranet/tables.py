@@ -1,6 +1,5 @@
 """Tables from stored results: every cell knows the file and the run that its value came from."""
 
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cache
@@ -11,7 +10,7 @@ import pandas as pd
 import yaml
 
 from mfaranet.errors import InputError
-from mfaranet.files import write_json, write_text
+from mfaranet.files import read_json, write_json, write_text
 from mfaranet.params import TableSettings
 
 PUBLISHED = Path(__file__).with_name("published.yaml")
@@ -69,7 +68,7 @@ class Results:
     def __init__(self, root: Path, table: str) -> None:
         self.root = root
         self.table = table
-        self._read = cache(_read)
+        self._read = cache(read_json)
 
     def cell(self, folder: str, file: str, pointer: str, show: Callable[[Any], str] = str) -> Cell:
         """The value at a JSON pointer of ``<folder>/<file>``; its run is described in run.json beside it."""
@@ -150,7 +149,7 @@ def _overall(settings: TableSettings, results: Results) -> Table:
                     results.defined(f"protocols/{j}", protocol, protocol.replace("_", " ")),
                     results.cell(counted, "complexity.json", f"/{protocol}/input_size", _size),
                     results.cell(evaluated, "metrics.json", f"/{protocol}/miou", _percent),
-                    _published(results, evaluated, counted, protocol),
+                    _published(results, experiment, protocol),
                     results.cell(evaluated, "metrics.json", f"/{protocol}/pixel_accuracy", _percent),
                     results.cell(counted, "complexity.json", f"/{protocol}/params", _millions),
                     results.cell(counted, "complexity.json", f"/{protocol}/macs", _billions),
@@ -190,11 +189,12 @@ def _per_class(settings: TableSettings, results: Results) -> Table:
     return Table(settings.title, columns, rows, _notes(settings, results))
 
 
-def _published(results: Results, evaluated: str, counted: str, protocol: str) -> Cell:
-    """The published mIoU of the same network on the same data at the same input size, or blank."""
-    run = results.run(evaluated)
-    size = results.cell(counted, "complexity.json", f"/{protocol}/input_size").value
+def _published(results: Results, experiment: str, protocol: str) -> Cell:
+    """The published mIoU of the same experiment and network on the same data at the same input size, or blank."""
+    run = results.run(f"evaluate/{experiment}")
+    size = results.cell(f"complexity/{experiment}", "complexity.json", f"/{protocol}/input_size").value
     wanted = {
+        "experiment": experiment,
         "network": run["network"]["name"],
         "dataset": run["dataset"]["name"],
         "split": run["split"],
@@ -220,13 +220,6 @@ def _notes(settings: TableSettings, results: Results) -> list[str]:
         notes.append("Trained from scratch, without ImageNet weights.")
     notes.append("mIoU is the mean over the classes that occur, from one confusion matrix over all images.")
     return notes
-
-
-def _read(path: Path) -> Any:
-    try:
-        return json.loads(path.read_text())
-    except (OSError, json.JSONDecodeError) as error:
-        raise InputError(f"{path} cannot be read ({error}); run the stage that makes it again") from None
 
 
 def _plain(cell: Cell) -> Any:

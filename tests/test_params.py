@@ -72,6 +72,7 @@ def test_an_experiment_wins_over_the_profile_and_the_profile_over_the_base(tmp_p
         (("train", "base_lr"), -1.0, r"train\.base_lr: .*greater than 0"),
         (("train", "augmentation", "scale"), [2.0, 0.5], r"train\.augmentation: .*smallest"),
         (("profiles", "sample", "train", "size"), [128], r"profiles\.sample\.train\.size"),
+        (("evaluate", "pictures"), 0, r"evaluate\.pictures: .*greater than 0"),
         (("evaluate", "protocols"), ["half_image"], r"evaluate\.protocols\.0: .*'half_image'"),
         (("datasets",), ["samples"], r"profiles has no 'samples'"),
         (("datasets",), [], r"datasets: "),

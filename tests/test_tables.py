@@ -38,8 +38,8 @@ def results(root: Path, **run: Any) -> Path:
     return root
 
 
-def build(root: Path, kind: str) -> tables.Table:
-    settings = {"kind": kind, "title": "A title", "experiments": ["base"], "protocols": ["full_image"]}
+def build(root: Path, kind: str, experiment: str = "base") -> tables.Table:
+    settings = {"kind": kind, "title": "A title", "experiments": [experiment], "protocols": ["full_image"]}
     return tables.build("overall", TableSettings.model_validate(settings), root)
 
 
@@ -81,6 +81,16 @@ def test_the_overall_table(tmp_path: Path) -> None:
 )
 def test_a_published_value_of_something_else_stays_out(tmp_path: Path, run: dict[str, Any]) -> None:
     table = build(results(tmp_path, **run), "overall")
+    assert cell(table, 0, "mIoU published (%)") == tables.BLANK
+
+
+def test_a_published_value_stays_out_of_a_variation(tmp_path: Path) -> None:
+    """Another experiment on the same data with the same network is not what was published."""
+    root = results(tmp_path)
+    for stage in ("evaluate", "complexity"):
+        (root / stage / "base").rename(root / stage / "no_ohem")
+    table = build(root, "overall", "no_ohem")
+    assert cell(table, 0, "Experiment").text == "no_ohem"
     assert cell(table, 0, "mIoU published (%)") == tables.BLANK
 
 

@@ -1,7 +1,6 @@
 """What every stage shares: where files are, how a run describes itself, how it starts."""
 
 import importlib.metadata
-import json
 import platform
 import subprocess
 import sys
@@ -12,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from mfaranet.cli import report_errors
-from mfaranet.errors import InputError
+from mfaranet.files import read_json as read_json
 from mfaranet.files import write_json
 from mfaranet.params import Settings
 
@@ -70,14 +69,6 @@ def write_run(
             "versions": {"python": platform.python_version(), **{p: importlib.metadata.version(p) for p in PACKAGES}},
         },
     )
-
-
-def read_json(path: Path) -> Any:
-    """Raises InputError for a file that an earlier stage should have written whole."""
-    try:
-        return json.loads(path.read_text())
-    except (OSError, json.JSONDecodeError) as error:
-        raise InputError(f"{path} cannot be read ({error}); run the stage that makes it again") from None
 
 
 def _commit() -> dict[str, Any]:

@@ -105,7 +105,7 @@ def _convert(pair: Pair, source: Source, folder: Path) -> _Result:
         try:
             _, label = _decode(pair.label, "8-bit grey", source)
             result.histogram = label.histogram()
-            store("labels", _map(label, pair.label, source))
+            store("labels", _map(label, result.histogram, pair.label, source))
         except InputError as fault:
             result.problems.append(str(fault))
     return result
@@ -132,10 +132,10 @@ def _decode(path: Path, kind: str, source: Source) -> tuple[bytes, Image.Image]:
     return data, image
 
 
-def _map(label: Image.Image, path: Path, source: Source) -> bytes:
+def _map(label: Image.Image, histogram: list[int], path: Path, source: Source) -> bytes:
     """PNG file of class indices from a label of source ids."""
     known = source.labels.void.union(source.labels.ids)
-    unknown = [(value, pixels) for value, pixels in enumerate(label.histogram()) if pixels and value not in known]
+    unknown = [(value, pixels) for value, pixels in enumerate(histogram) if pixels and value not in known]
     if unknown:
         found = ", ".join(f"label id {value} at {pixels} pixels" for value, pixels in unknown)
         raise InputError(f"{path.relative_to(source.root)}: {found}: no id of this set")
