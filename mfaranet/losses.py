@@ -90,7 +90,8 @@ class Loss:
 
     The joint loss is ``segmentation + boundary_weight * boundary + attention_weight * attention`` with OHEM
     (``joint_edge_ohem``, the paper's) or image-balanced cross entropy (``joint_edge``) as its first term;
-    ``cross_entropy`` has that alone on every scale. The numbers' meaning: see the functions above.
+    ``cross_entropy`` has that alone on every scale. The numbers' meaning: see the functions above. The joint losses
+    together weigh ``scales_weight``; 0 leaves the supervision of the output alone.
     """
 
     name: str = "joint_edge_ohem"
@@ -99,6 +100,8 @@ class Loss:
     boundary_weight: float = 0.3
     attention_weight: float = 0.1
     attention_threshold: float = 0.8
+    scales_weight: float = 1.0
+    auxiliary_weight: float = 0.4
 
     def __call__(self, outputs: Outputs, labels: Tensor) -> dict[str, Tensor]:
         """Outputs of a network in training mode and labels (N, H, W) in; ``total`` and its unweighted terms out.
@@ -106,10 +109,27 @@ class Loss:
         A term is the sum over the scales. Maps smaller than the label are resized to it first.
         """
         size = (labels.shape[-2], labels.shape[-1])
-        terms = {"output": cross_entropy(outputs["out"], labels)}
-        scores = [resize_to(score, size) for score in outputs.get("scores", [])]
-        if scores:
-            terms["scales"] = torch.stack([self._segmentation(score, labels) for score in scores]).sum()
+        terms = {}
+        joint = bool(outputs.get("scores")) and self.scales_weight > 0
+        if not (joint and outputs.get("out_is_score", False)):
+            terms["output"] = cross_entropy(outputs["out"], labels)
+        auxiliary = [cross_entropy(resize_to(logits, size), labels) for logits in outputs.get("auxiliary", [])]
+        if auxiliary:
+            terms["auxiliary"] = torch.stack(auxiliary).sum()
+        if joint:
+            terms |= self._joint_terms(outputs, labels, size)
+        weights = {
+            "auxiliary": self.auxiliary_weight,
+            "scales": self.scales_weight,
+            "boundary": self.scales_weight * self.boundary_weight,
+            "attention": self.scales_weight * self.attention_weight,
+        }
+        total = torch.stack([weights.get(term, 1.0) * value for term, value in terms.items()]).sum()
+        return {"total": total, **terms}
+
+    def _joint_terms(self, outputs: Outputs, labels: Tensor, size: tuple[int, int]) -> dict[str, Tensor]:
+        scores = [resize_to(score, size) for score in outputs["scores"]]
+        terms = {"scales": torch.stack([self._segmentation(score, labels) for score in scores]).sum()}
         edges = [resize_to(boundary, size) for boundary in outputs.get("boundaries", [])]
         if edges and self.name != "cross_entropy":
             target = boundary_target(labels)
@@ -119,9 +139,7 @@ class Loss:
                 for score, edge in zip(scores, edges, strict=True)
             ]
             terms["attention"] = torch.stack(attention).sum()
-        weights = {"boundary": self.boundary_weight, "attention": self.attention_weight}
-        total = torch.stack([weights.get(term, 1.0) * value for term, value in terms.items()]).sum()
-        return {"total": total, **terms}
+        return terms
 
     def _segmentation(self, score: Tensor, labels: Tensor) -> Tensor:
         if self.name == "joint_edge_ohem":

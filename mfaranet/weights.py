@@ -5,11 +5,14 @@ from pathlib import Path
 from typing import Any
 
 import gdown
+import torch
 from safetensors.torch import save_file
 
-from mfaranet.checkpoints import convert_imagenet_backbone
 from mfaranet.errors import InputError
 from mfaranet.files import atomic_write, sha256
+from mfaranet.models.backbones import BACKBONES
+from mfaranet.models.backbones.resnet import NO_DROPOUT
+from mfaranet.official import convert_imagenet_backbone
 from mfaranet.params import WeightsFile
 
 
@@ -29,7 +32,9 @@ def fetch_backbone(name: str, source: WeightsFile, output: Path) -> dict[str, An
                 f"{path}: sha256 is {found}, but params.yaml has {source.sha256} (weights.{name}.sha256); "
                 "get the file again, or correct the key if the file is the right one"
             )
-        state = convert_imagenet_backbone(path)
+        with torch.device("meta"):
+            backbone = BACKBONES[name](NO_DROPOUT, True)
+        state = convert_imagenet_backbone(path, backbone)
     atomic_write(output / f"{name}.safetensors", lambda temporary: save_file(state, temporary))
     return {"origin": str(source.path or source.url), "sha256": found}
 

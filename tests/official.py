@@ -1,6 +1,7 @@
-"""The goldens' rules: weights, inputs and labels made from seeds (see "_readme" in tests/goldens/mfaranet.json)."""
+"""The goldens' rules: weights, inputs and labels made from seeds, and the options of the official variants."""
 
 import json
+import re
 import zlib
 from pathlib import Path
 from typing import Any
@@ -9,9 +10,46 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from mfaranet.checkpoints import from_official_name
+import mfaranet
+from mfaranet.official import our_names
 
-GOLDENS: dict[str, Any] = json.loads((Path(__file__).parent / "goldens" / "mfaranet.json").read_text())
+FOLDER = Path(__file__).parent / "goldens"
+GOLDENS: dict[str, Any] = json.loads((FOLDER / "mfaranet.json").read_text())
+STATE_DICTS: dict[str, Any] = json.loads((FOLDER / "state_dict.json").read_text())
+COMPLEXITY: dict[str, Any] = json.loads((FOLDER / "complexity.json").read_text())
+
+# The official code has its alignment ablations without normalisation in the decoder only.
+SPEED = {"decoder_norm": False}
+VARIANTS: dict[str, dict[str, Any]] = {
+    "resnet18": {},
+    "resnet18_no_dilation": {"dilated": False},
+    "resnet18_with_aux": {"auxiliary_head": True},
+    "resnet18_speed": SPEED,
+    "resnet50": {"backbone": "resnet50"},
+    "resnet50_speed": {**SPEED, "backbone": "resnet50"},
+    "scalechoice_dfnet_v1": {"backbone": "dfnet1"},
+    "scalechoice_dfnet_v2": {"backbone": "dfnet2"},
+    "scalechoice_stdc_v1": {"backbone": "stdc1"},
+    "scalechoice_stdc_v2": {"backbone": "stdc2"},
+    "scalechoice_resnet18_dropout_0.05_branches_1_2_3_4": {"backbone_dropout": (0, 0.05, 0.05, 0.05, 0.05)},
+    "align_bilinear_speed": {**SPEED, "alignment": "bilinear"},
+    "align_direct_speed": {**SPEED, "aggregation": "none", "warp_align_corners": False},
+    "align_ram_concat_speed": {**SPEED, "fusion": "concat", "warp_align_corners": False, "boundary_heads": False},
+}
+
+
+def variant(name: str) -> nn.Module:
+    """The network of an official variant, by the goldens' name for it."""
+    name = name.removesuffix("_full")
+    if name in ("dfnet_v2", "stdc_v2"):
+        name = f"scalechoice_{name}"
+    if name in VARIANTS:
+        return mfaranet.get_model("mfaranet", **VARIANTS[name])
+    branches = re.fullmatch(r"scalechoice_resnet18_branch(?:es)?_([1-4_]+)", name)
+    assert branches, name
+    return mfaranet.get_model("mfaranet", branches=[int(scale) for scale in branches[1].split("_")])
+
+
 MEAN = np.array([0.485, 0.456, 0.406])
 STD = np.array([0.229, 0.224, 0.225])
 
@@ -38,22 +76,18 @@ def _gain(key: str) -> float:
     if ".offset_map." in key:
         return 8
     last_attention = "_attentions." in key and key.split(".")[-2] != "0"
-    if key.startswith(("multi_loss_head.", "boundary_heads.")) or last_attention:
+    heads = key.startswith(("multi_loss_head.", "boundary_heads."))
+    if heads or last_attention or key in ("score_head.2.weight", "aux_head.4.weight"):
         return 6
     return 1.25
 
 
-def fill(model: nn.Module) -> nn.Module:
-    """Fill, in the dtype of the model, through the key map: one place for each official entry, none left over."""
+def fill(model: nn.Module, scale_choice: bool = False) -> nn.Module:
+    """Fill, in the dtype of the model, by the names of MFARANet or of its ScaleChoice."""
     state = {}
-    for key, shape in GOLDENS["official_state_dict"]:
-        name = from_official_name(key)
-        assert name is not None, key
-        state[name] = tensor_of(key, shape)
-    own = model.state_dict()
-    if not len(model.boundary_heads):
-        state = {name: value for name, value in state.items() if not name.startswith("boundary_heads.")}
-    assert len(state) == len(own)
+    for official, name in our_names(model).items():
+        if scale_choice or name not in state:  # ScaleChoice's names come last
+            state[name] = tensor_of(official, list(model.state_dict()[name].shape))
     model.load_state_dict(state)
     return model
 
@@ -79,11 +113,13 @@ def make_label(n: int, height: int, width: int, seed: int) -> Tensor:
 def assert_stats(tensor: Tensor, golden: dict[str, Any], tolerance: float) -> None:
     values = tensor.detach().double()
     assert list(values.shape) == golden["shape"]
-    found = [values.mean(), values.min(), values.max(), *values.flatten()[golden["sample_flat_index"]]]
-    expected = [golden["mean"], golden["min"], golden["max"], *golden["sample_value"]]
+    found, expected = [values.mean(), values.min(), values.max()], [golden["mean"], golden["min"], golden["max"]]
     if "std" in golden:
         found.append(values.std(correction=0))
         expected.append(golden["std"])
+    if "sample_value" in golden:  # some maps have the four numbers above alone
+        found += values.flatten()[golden["sample_flat_index"]]
+        expected += golden["sample_value"]
     torch.testing.assert_close(
         torch.stack(found), torch.tensor(expected, dtype=torch.float64), atol=tolerance, rtol=tolerance
     )

@@ -1,26 +1,59 @@
-"""Parameters and multiply-accumulates against the official counts."""
+"""Parameters, multiply-accumulates and layer tables against the official network's."""
+
+import csv
+from collections import Counter
+from pathlib import Path
 
 import pytest
 import torch
-from official import GOLDENS
+from official import COMPLEXITY, FOLDER, variant
 
 import mfaranet
-from mfaranet.measure.complexity import complexity
+from mfaranet.measure.complexity import Layer, complexity, layer_table
 
-GOLDEN = GOLDENS["complexity"]
+COUNTED = [name for name, golden in COMPLEXITY.items() if "as_executed" in golden]
+TABLES = sorted((FOLDER / "layers").glob("*.csv"))
 
 
-@pytest.mark.parametrize("size", list(GOLDEN["as_executed"]))
-def test_counts_of_the_official_network(size: str) -> None:
+def size_of(text: str) -> tuple[int, int]:
+    height, width = text.split("x")
+    return int(height), int(width)
+
+
+@pytest.mark.parametrize("name", COUNTED)
+def test_counts_of_the_official_network(name: str) -> None:
+    golden = COMPLEXITY[name]
     with torch.device("meta"):
-        model = mfaranet.get_model("mfaranet")
-    height, width = size.split("x")
-    cost = complexity(model, (int(height), int(width)))
-    assert cost.macs == GOLDEN["as_executed"][size]["macs"]
-    assert cost.params == GOLDEN["params_of_executed_layers"]
+        model = variant(name)
+    for size, macs in golden["as_executed"].items():
+        cost = complexity(model, size_of(size))
+        assert cost.macs == macs
+        assert cost.params == golden["params_of_executed_layers"]
     assert model.training
+    assert len(golden["as_executed"]) == 4
+
+
+@pytest.mark.parametrize("path", TABLES, ids=lambda path: path.stem)
+def test_layer_table_of_the_official_network(path: Path) -> None:
+    name, size = path.stem.rsplit("_", 1)
+    with torch.device("meta"):
+        model = variant(name)
+    with path.open() as file:
+        expected = Counter(tuple(row) for row in list(csv.reader(file))[1:])
+    assert Counter(as_row(layer) for layer in layer_table(model, size_of(size))) == expected
+
+
+def as_row(layer: Layer) -> tuple[str, ...]:
+    def pair(value: tuple[int, ...] | None) -> str:
+        return "" if value is None else "x".join(map(str, value))
+
+    sizes = [pair(value) for value in (layer.kernel, layer.stride, layer.padding, layer.dilation)]
+    channels = [str(layer.in_channels), str(layer.out_channels)]
+    groups = "" if layer.groups is None else str(layer.groups)
+    rest = [int(layer.bias), layer.params, *layer.output, layer.macs]
+    return (layer.kind, *channels, *sizes, groups, *map(str, rest))
 
 
 def test_training_only_heads_are_in_the_network_but_not_in_the_count() -> None:
     model = mfaranet.get_model("mfaranet")
-    assert sum(p.numel() for p in model.parameters()) == GOLDEN["params_module_total"]
+    assert sum(p.numel() for p in model.parameters()) == COMPLEXITY["resnet18_full"]["params_module_total"]

@@ -1,30 +1,74 @@
 """Weight files: ImageNet backbones in, our checkpoints out and in again."""
 
-from collections import OrderedDict
+import re
 from pathlib import Path
 
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 import mfaranet
 from mfaranet import checkpoints, weights
 from mfaranet.errors import InputError
 from mfaranet.files import sha256
+from mfaranet.models.backbones import BACKBONES
+from mfaranet.models.backbones.resnet import NO_DROPOUT
+from mfaranet.official import convert_imagenet_backbone
 from mfaranet.params import WeightsFile
 
 LINK = "https://example.invalid/file"
 
 
-def classifier_state() -> dict[str, Tensor]:
-    """A deep-stem ResNet-18 classifier as the ImageNet files name it."""
+# The names of the ImageNet classifiers, written down here a second time: (our name, theirs).
+CLASSIFIERS = {
+    "resnet18": [("stem.7.", "bn1."), ("stem.", "conv1.")],
+    "resnet50": [("stem.7.", "bn1."), ("stem.", "conv1.")],
+    "dfnet1": [
+        ("stem.", "stage1."),
+        ("layer1.1.", "stage1.3."),
+        ("layer2.0.", "stage2."),
+        ("layer3.0.", "stage3."),
+        ("layer4.0.", "stage4."),
+        ("layer4.1.", "stage5."),
+    ],
+    "dfnet2": [
+        ("stem.", "stage1."),
+        ("layer1.1.", "stage1.3."),
+        *((f"layer{k}.{j}.", f"stage{k}_{j + 1}.") for k in (2, 3, 4) for j in (0, 1)),
+    ],
+    "stdc1": [
+        ("stem.0.", "features.0."),
+        ("layer1.0.", "features.1."),
+        *((f"layer{2 + i // 2}.{i % 2}.", f"features.{2 + i}.") for i in range(6)),
+    ],
+    "stdc2": [
+        ("stem.0.", "features.0."),
+        ("layer1.0.", "features.1."),
+        *((f"layer2.{i}.", f"features.{2 + i}.") for i in range(4)),
+        *((f"layer3.{i}.", f"features.{6 + i}.") for i in range(5)),
+        *((f"layer4.{i}.", f"features.{11 + i}.") for i in range(3)),
+    ],
+}
+HEADS = {"resnet": ["fc"], "dfnet": ["stage1.4", "fc"], "stdc": ["conv_last.conv", "fc", "bn", "linear"]}
+
+
+def encoder(name: str) -> nn.Module:
     torch.manual_seed(1)
-    state = mfaranet.get_model("mfaranet").get_submodule("backbone").state_dict()
-    renamed = OrderedDict()
-    for key, tensor in state.items():
-        key = key.replace("stem.7.", "bn1.").replace("stem.", "conv1.")
+    return BACKBONES[name](NO_DROPOUT, True)
+
+
+def classifier_state(name: str = "resnet18") -> dict[str, Tensor]:
+    """An encoder's random weights as its ImageNet file names them, and the classifier's last part."""
+    renamed = {}
+    for key, tensor in encoder(name).state_dict().items():
+        ours, theirs = next((pair for pair in CLASSIFIERS[name] if key.startswith(pair[0])), ("", ""))
+        key = theirs + key.removeprefix(ours)
+        if name.startswith("stdc"):
+            key = key.replace("convs.", "conv_list.").replace("down.", "avd_layer.")
+            key = re.sub(r"(conv_list\.\d|features\.[01])\.0\.", r"\1.conv.", key)
+            key = re.sub(r"(conv_list\.\d|features\.[01])\.1\.", r"\1.bn.", key)
         renamed[key] = torch.rand_like(tensor) if tensor.is_floating_point() else tensor
-    renamed["fc.weight"], renamed["fc.bias"] = torch.rand(1000, 512), torch.rand(1000)
+    renamed |= {f"{head}.weight": torch.rand(8) for head in HEADS[name.rstrip("0123456789")]}
     return renamed
 
 
@@ -35,17 +79,21 @@ def imagenet_file(tmp_path: Path) -> Path:
     return path
 
 
-def test_an_imagenet_backbone_reaches_the_network(imagenet_file: Path, tmp_path: Path) -> None:
-    source = WeightsFile(url=LINK, sha256=sha256(imagenet_file), path=imagenet_file)
-    facts = weights.fetch_backbone("resnet18", source, tmp_path / "out")
-    assert facts == {"origin": str(imagenet_file), "sha256": sha256(imagenet_file)}
-    model = mfaranet.get_model("mfaranet")
-    checkpoints.load_backbone(model, tmp_path / "out" / "resnet18.safetensors")
-    expected = classifier_state()
+@pytest.mark.parametrize("name", CLASSIFIERS)
+def test_an_imagenet_backbone_reaches_the_network(name: str, tmp_path: Path) -> None:
+    file = tmp_path / f"{name}.pth"
+    state = classifier_state(name)
+    torch.save({"state_dict": {f"module.{key}": tensor for key, tensor in state.items()}, "epoch": 1}, file)
+    source = WeightsFile(url=LINK, sha256=sha256(file), path=file)
+    facts = weights.fetch_backbone(name, source, tmp_path / "out")
+    assert facts == {"origin": str(file), "sha256": sha256(file)}
+    model = mfaranet.get_model("mfaranet", backbone=name)
+    checkpoints.load_backbone(model, tmp_path / "out" / f"{name}.safetensors")
     found = model.get_submodule("backbone").state_dict()
-    torch.testing.assert_close(found["stem.6.weight"], expected["conv1.6.weight"])
-    torch.testing.assert_close(found["stem.7.running_var"], expected["bn1.running_var"])
-    torch.testing.assert_close(found["layer4.1.conv2.weight"], expected["layer4.1.conv2.weight"])
+    assert len(found) == len(state) - len(HEADS[name.rstrip("0123456789")])
+    heads = tuple(f"{head}." for head in HEADS[name.rstrip("0123456789")])
+    expected = [tensor for key, tensor in state.items() if not key.startswith(heads)]
+    assert all(torch.equal(a, b) for a, b in zip(found.values(), expected, strict=True))
 
 
 def test_a_wrong_checksum_is_refused(imagenet_file: Path, tmp_path: Path) -> None:
@@ -67,16 +115,27 @@ def test_no_network_says_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ({"layer9.weight": torch.zeros(1)}, "'layer9.weight' is no parameter of a deep-stem ResNet"),
-        ({"score_heads.0.weight": torch.zeros(1)}, "is it the right file"),
-        ({"weights": Path("a pickle that holds more than tensors")}, "no file of plain tensors"),
+        ({"layer9.weight": torch.zeros(1)}, "has no place in this backbone: layer9.weight"),
+        ({"score_heads.0.weight": torch.zeros(1)}, "has no place in this backbone"),
+        ({"weights": Path("a pickle that holds more than tensors")}, "no file of plain tensors.*so it is refused"),
         ({}, "holds no state dict"),
+        ([torch.zeros(1)], "holds no state dict of tensors but a list"),
     ],
 )
 def test_a_file_that_is_something_else_is_refused(content: object, message: str, tmp_path: Path) -> None:
     torch.save(content, tmp_path / "file.pth")
     with pytest.raises(InputError, match=message):
-        checkpoints.convert_imagenet_backbone(tmp_path / "file.pth")
+        convert_imagenet_backbone(tmp_path / "file.pth", encoder("resnet18"))
+
+
+def test_a_backbone_file_with_a_part_missing_is_refused(tmp_path: Path) -> None:
+    state = classifier_state()
+    del state["layer3.1.bn2.weight"]
+    torch.save(state, tmp_path / "file.pth")
+    with pytest.raises(InputError, match=r"is missing: layer3.1.bn2.weight"):
+        convert_imagenet_backbone(tmp_path / "file.pth", encoder("resnet18"))
+    with pytest.raises(InputError, match=r"has no place in this backbone: .* and \d+ more"):
+        convert_imagenet_backbone(tmp_path / "file.pth", encoder("stdc1"))
 
 
 FACTS = {"network": "mfaranet", "options": {"boundary_heads": False}, "classes": ["road", "sky"]}

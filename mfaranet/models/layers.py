@@ -7,22 +7,29 @@ from torch import Tensor, nn
 
 
 class Outputs(TypedDict):
-    """What a network gives in training mode: logits (N, C, H, W) at input size, and auxiliary maps of any size."""
+    """What a network gives in training mode: logits (N, C, H, W) at input size, and what else is supervised."""
 
     out: Tensor
     scores: NotRequired[list[Tensor]]
-    """Scores (N, C, h, w) that are supervised like the output."""
+    """Scores (N, C, h, w) that the joint loss supervises, of any size."""
     boundaries: NotRequired[list[Tensor]]
     """Boundary logits (N, 1, h, w), one for each of ``scores``, or none at all."""
+    auxiliary: NotRequired[list[Tensor]]
+    """Logits (N, C, h, w) of auxiliary heads, of any size."""
+    out_is_score: NotRequired[bool]
+    """True where ``out`` is one of ``scores`` at input size, and so is supervised already."""
 
 
-def conv_bn_relu(in_channels: int, out_channels: int, kernel_size: int, stride: int = 1) -> nn.Sequential:
-    """Convolution that keeps the size at stride 1, batch normalisation, ReLU."""
-    return nn.Sequential(
-        nn.Conv2d(in_channels, out_channels, kernel_size, stride, padding=kernel_size // 2, bias=False),
-        nn.BatchNorm2d(out_channels),
-        nn.ReLU(inplace=True),
-    )
+def conv_bn_relu(
+    in_channels: int, out_channels: int, kernel_size: int, stride: int = 1, norm: bool = True
+) -> nn.Sequential:
+    """Convolution that keeps the size at stride 1, batch normalisation (unless ``norm`` is false), ReLU."""
+    layers: list[nn.Module] = [
+        nn.Conv2d(in_channels, out_channels, kernel_size, stride, padding=kernel_size // 2, bias=False)
+    ]
+    if norm:
+        layers.append(nn.BatchNorm2d(out_channels))
+    return nn.Sequential(*layers, nn.ReLU(inplace=True))
 
 
 def resize_to(features: Tensor, size: tuple[int, int]) -> Tensor:

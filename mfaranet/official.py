@@ -1,0 +1,210 @@
+"""The authors' weight files: their names and ours, trained networks and ImageNet backbones."""
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from mfaranet.errors import InputError
+from mfaranet.models.backbones.dfnet import DFNet
+from mfaranet.models.backbones.resnet import ResNet
+from mfaranet.models.backbones.stdc import STDC
+
+_DECODER = [
+    (r"^reduction\.", "channel_changes."),
+    (r"^aggregation\.top_down\.", "feature_fuses_up."),
+    (r"^aggregation\.bottom_up\.", "feature_fuses_down."),
+    (r"^aggregation\.fusion\.", "stage_fuses."),
+    (r"^alignment\.grids\.(\d)\.reduce_high\.", r"stages_offset.\1.channel_change1."),
+    (r"^alignment\.grids\.(\d)\.reduce_low\.", r"stages_offset.\1.channel_change2."),
+    (r"^alignment\.grids\.(\d)\.flow\.", r"stages_offset.\1.offset_map."),
+    (r"^score_heads\.(\d)\.", r"multi_loss_head.\1.0."),
+    (r"^fusion\.attentions\.", "HMSA_attentions."),
+    (r"^fusion\.head\.", "score_head."),
+    (r"^boundary_heads\.(\d)\.", r"boundary_heads.\1.0."),
+    (r"^auxiliary_heads\.0\.", "aux_head."),
+]
+_TRAINING_ONLY = ("boundary_heads.", "auxiliary_heads.")
+# What a file may hold beside the network: the loss's buffer, and heads that only training needs.
+_LEFT_OUT = ("criterion.", "boundary_heads.", "aux_head.")
+_CLASSIFIER = ("fc.", "conv_last.", "bn.", "linear.", "stage1.4.")
+
+
+@dataclass(frozen=True)
+class OfficialCheckpoint:
+    """What was read: ``epoch`` if the file has one, entries of the file that the network has no place for
+    (``left_out``), and training-only parameters of the network that the file does not hold (``untouched``)."""
+
+    epoch: int | None
+    left_out: list[str]
+    untouched: list[str]
+
+
+def load_official_checkpoint(model: nn.Module, source: Path | str | Mapping[str, Any]) -> OfficialCheckpoint:
+    """Fill a MFARANet from the authors' ``.pth``, or from a state dict in their names.
+
+    Takes the names of both official classes (MFARANet and its ScaleChoice), with or without ``module.`` in front,
+    alone or beside an optimizer's state and an epoch. The network is filled wholly or not at all.
+
+    Raises:
+        InputError: the file is missing, damaged or holds more than tensors; an entry is unknown, missing or of
+            another shape, heads that only training needs excepted.
+    """
+    where = "the state dict" if isinstance(source, Mapping) else str(source)
+    content = source if isinstance(source, Mapping) else read_tensors(Path(source))
+    entries = _entries(content, where)
+    names = our_names(model)
+    own = model.state_dict()
+    state: dict[str, Tensor] = {}
+    left_out, unknown = [], []
+    for key, tensor in entries.items():
+        name = names.get(key)
+        if name is not None and name not in state:
+            state[name] = tensor
+        elif name is None and key.startswith(_LEFT_OUT):
+            left_out.append(key)
+        else:
+            unknown.append(key)
+    missing = [name for name in own if name not in state]
+    untouched = [name for name in missing if name.startswith(_TRAINING_ONLY)]
+    theirs = {ours: official for official, ours in reversed(names.items())}
+    _refuse(where, "has no place in this network", unknown)
+    _refuse(where, "is missing", [theirs[name] for name in missing if name not in untouched])
+    misshapen = [theirs[name] for name, tensor in state.items() if tensor.shape != own[name].shape]
+    _refuse(where, "has another shape than in this network", misshapen)
+    model.load_state_dict(state, strict=False)
+    epoch = content.get("epoch")
+    return OfficialCheckpoint(epoch if isinstance(epoch, int) else None, left_out, untouched)
+
+
+def convert_imagenet_backbone(path: Path, backbone: nn.Module) -> dict[str, Tensor]:
+    """Parameters and buffers of ``backbone``, in its names, from the ImageNet classifier's file without its last part.
+
+    Raises:
+        InputError: the file is missing, damaged or holds more than tensors; an entry is unknown, missing or of
+            another shape.
+    """
+    entries = _entries(read_tensors(path), str(path))
+    own = backbone.state_dict()
+    names = {imagenet: name for name in own for imagenet in [_backbone_names(name, backbone)[1]]}
+    used = {key: tensor for key, tensor in entries.items() if not key.startswith(_CLASSIFIER)}
+    _refuse(str(path), "has no place in this backbone", [key for key in used if key not in names])
+    # Files from before PyTorch 0.4.1 do not count batches; nothing here uses the count.
+    needed = [key for key in names if not key.endswith("num_batches_tracked")]
+    _refuse(str(path), "is missing", [key for key in needed if key not in used])
+    misshapen = [key for key, tensor in used.items() if tensor.shape != own[names[key]].shape]
+    _refuse(str(path), "has another shape than in this backbone", misshapen)
+    counts = {name: torch.zeros((), dtype=torch.int64) for name in own if name.endswith("num_batches_tracked")}
+    return counts | {names[key]: tensor.contiguous() for key, tensor in used.items()}
+
+
+def our_names(model: nn.Module) -> dict[str, str]:
+    """From each official name of a MFARANet's parameters and buffers, MFARANet's and ScaleChoice's, to ours."""
+    plain, scale_choice = {}, {}
+    backbone = model.get_submodule("backbone")
+    for name in model.state_dict():
+        if name.startswith("backbone."):
+            official, _ = _backbone_names(name.removeprefix("backbone."), backbone)
+            plain[official] = name
+            wrapped = re.sub(r"^layer([1-4])\.", r"layer\1.0.", official)
+            scale_choice[wrapped if isinstance(backbone, ResNet) else official] = name
+        else:
+            official = _replace(name, _DECODER)
+            plain[official] = name
+            scale_choice[official.replace("HMSA_attentions.", "ASFM_attentions.")] = name
+    return {**plain, **scale_choice}
+
+
+def read_tensors(path: Path) -> dict[str, Any]:
+    """The dictionary in a file of ``torch.save``, tensors and plain values only: nothing in it is executed.
+
+    Raises:
+        InputError: the file is missing, damaged, no dictionary, or a pickle that wants to run code.
+    """
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except FileNotFoundError:
+        raise InputError(f"{path} does not exist; check the path, or download the file again") from None
+    except Exception:  # torch has many for this, and advises to unpickle anything
+        raise InputError(
+            f"{path} is no file of plain tensors: either damaged (half a download, a web page under this name), or a "
+            "pickle that could run any code, so it is refused. Download it again, or save its state dict alone"
+        ) from None
+    if not isinstance(content, dict):
+        raise InputError(f"{path} holds no state dict of tensors but a {type(content).__name__}; is it the right file?")
+    return content
+
+
+def _entries(content: Mapping[str, Any], where: str) -> dict[str, Tensor]:
+    state = content.get("state_dict", content)
+    if not isinstance(state, Mapping) or not state or not all(isinstance(value, Tensor) for value in state.values()):
+        raise InputError(f"{where} holds no state dict of tensors; is it the right file?")
+    return {str(key).removeprefix("module."): tensor for key, tensor in state.items()}
+
+
+def _refuse(where: str, fault: str, keys: list[str]) -> None:
+    if keys:
+        shown = ", ".join(keys[:5]) + (f" and {len(keys) - 5} more" if len(keys) > 5 else "")
+        raise InputError(
+            f"{where}: {fault}: {shown}. Were the network's options (backbone, branches, ...) those of the file?"
+        )
+
+
+def _backbone_names(name: str, backbone: nn.Module) -> tuple[str, str]:
+    """The official network's name and the ImageNet classifier's of a parameter or buffer of an encoder."""
+    if isinstance(backbone, ResNet):
+        return (
+            _replace(name, [(r"^stem\.7\.", "layer0.1."), (r"^stem\.(\d)\.", r"layer0.0.\1.")]),
+            _replace(name, [(r"^stem\.7\.", "bn1."), (r"^stem\.(\d)\.", r"conv1.\1.")]),
+        )
+    if isinstance(backbone, DFNet):
+        return re.sub(r"^stem\.", "layer0.", name), _dfnet_imagenet_name(name, backbone)
+    if isinstance(backbone, STDC):
+        return _stdc_names(name, backbone)
+    raise InputError(f"no official names are known for a {type(backbone).__name__}")
+
+
+def _dfnet_imagenet_name(name: str, backbone: DFNet) -> str:
+    # The classifier counts ReLU and convolution of our layer1 as 2 and 3 of its first stage.
+    if name.startswith(("stem.", "layer1.")):
+        return _replace(name, [(r"^stem\.", "stage1."), (r"^layer1\.1\.", "stage1.3.")])
+    version_2 = isinstance(backbone.layer2[1], nn.Sequential)
+    return _replace(
+        name,
+        [(r"^layer(\d)\.0\.", r"stage\1_1."), (r"^layer(\d)\.1\.", r"stage\1_2.")]
+        if version_2
+        else [(r"^layer4\.1\.", "stage5."), (r"^layer(\d)\.0\.", r"stage\1.")],
+    )
+
+
+def _stdc_names(name: str, backbone: STDC) -> tuple[str, str]:
+    # The classifier numbers the parts of all layers in one row, and the official network keeps its numbers.
+    layer, index, rest = name.split(".", 2)
+    layers = ["stem", "layer1", "layer2", "layer3", "layer4"]
+    position = layers.index(layer)
+    # Each layer ends with a dropout, which the classifier has not.
+    number = int(index) + sum(len([*backbone.get_submodule(before).children()]) - 1 for before in layers[:position])
+    rest = _replace(
+        rest,
+        [
+            (r"^convs\.(\d)\.0\.", r"conv_list.\1.conv."),
+            (r"^convs\.(\d)\.1\.", r"conv_list.\1.bn."),
+            (r"^down\.", "avd_layer."),
+            (r"^0\.", "conv."),
+            (r"^1\.", "bn."),
+        ],
+    )
+    return f"layer{position}.0.0.{number}.{rest}", f"features.{number}.{rest}"
+
+
+def _replace(name: str, rules: Iterable[tuple[str, str]]) -> str:
+    """The name by the first rule that fits, or as it is."""
+    for pattern, replacement in rules:
+        changed, found = re.subn(pattern, replacement, name)
+        if found:
+            return changed
+    return name
