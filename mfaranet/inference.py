@@ -1,7 +1,10 @@
-"""From one image to one label map, by a named protocol (the official evaluation's arithmetic).
+"""From one image to one label map, by a named protocol.
 
-Scores are exp(logits), not softmax, and are averaged over the windows that see a pixel: overlapping windows
-average exp(logits), a flip averages logits. Float32 overflows for logits above 88.
+The protocols have the official evaluation's arithmetic and its quirks: scores are exp(logits), not softmax, and are
+averaged over the windows that see a pixel, while a flip averages logits (float32 overflows for logits above 88); an
+image smaller than the window is padded with the mean colour before normalisation, where a mean pixel would be 0;
+scales are of ``base_size``, so that an image made small is enlarged again. The ``plain`` protocols do what one would
+expect: probabilities, averaged throughout, mean pixels, scales of the input image.
 """
 
 import math
@@ -27,6 +30,7 @@ class Protocol:
     scales: tuple[float, ...] = ()
     flip: bool = False
     stride_rate: float = 1.0
+    plain: bool = False
 
 
 @dataclass(frozen=True)
@@ -41,11 +45,15 @@ class InputSizes:
     base_size: int
 
 
+_SCALES = (0.5, 0.75, 1.0, 1.25, 1.5, 1.75)
 PROTOCOLS = {
     "full_image": Protocol(),
     "single_scale": Protocol(scales=(1.0,)),
     "single_scale_flip": Protocol(scales=(1.0,), flip=True),
-    "multi_scale_flip": Protocol(scales=(0.5, 0.75, 1.0, 1.25, 1.5, 1.75), flip=True, stride_rate=2 / 3),
+    "multi_scale_flip": Protocol(_SCALES, flip=True, stride_rate=2 / 3),
+    "single_scale_plain": Protocol(scales=(1.0,), plain=True),
+    "single_scale_flip_plain": Protocol(scales=(1.0,), flip=True, plain=True),
+    "multi_scale_flip_plain": Protocol(_SCALES, flip=True, stride_rate=2 / 3, plain=True),
 }
 
 
@@ -74,13 +82,14 @@ def predict(model: nn.Module, image: Tensor, protocol: Protocol, sizes: InputSiz
 
 
 def predict_scores(model: nn.Module, image: Tensor, protocol: Protocol, sizes: InputSizes) -> Tensor:
-    """Class scores (1, C, h, w) of a normalised image (1, 3, h, w): exp(logits), summed over the scales."""
+    """Class scores (1, C, h, w) of a normalised image (1, 3, h, w), summed over the scales."""
     if not protocol.scales:
         return torch.exp(model(image))
     size = (image.shape[-2], image.shape[-1])
+    base_size = max(size) if protocol.plain else sizes.base_size
     per_scale = []
     for scale in protocol.scales:
-        scaled = _bilinear(image, scaled_size(size, sizes.base_size, scale))
+        scaled = _bilinear(image, scaled_size(size, base_size, scale))
         per_scale.append(resize_to(_window_scores(model, scaled, protocol, sizes.window), size))
     return torch.stack(per_scale).sum(0)
 
@@ -108,32 +117,37 @@ def _spans(length: int, window: int, stride_rate: float) -> list[slice]:
 
 
 def _window_scores(model: nn.Module, image: Tensor, protocol: Protocol, window: Size) -> Tensor:
-    """exp(logits) of each pixel, averaged over the windows that hold it."""
-    image, inner = _pad(image, window)
+    """The scores of each pixel, averaged over the windows that hold it."""
+    image, inner = _pad(image, window, (0.0, 0.0, 0.0) if protocol.plain else MEAN)
     total: Tensor | None = None
     visits = image.new_zeros(image.shape[-2:])
     for rows, columns in windows((image.shape[-2], image.shape[-1]), window, protocol.stride_rate):
-        crop = image[..., rows, columns]
-        logits = model(crop)
-        if protocol.flip:
-            logits = (logits + model(crop.flip(-1)).flip(-1)) / 2
+        scores = _crop_scores(model, image[..., rows, columns], protocol)
         if total is None:
-            total = image.new_zeros((1, logits.shape[1], *image.shape[-2:]))
-        total[..., rows, columns] += torch.exp(logits)
+            total = image.new_zeros((1, scores.shape[1], *image.shape[-2:]))
+        total[..., rows, columns] += scores
         visits[rows, columns] += 1
     assert total is not None
     return (total / visits)[..., inner[0], inner[1]]
 
 
-def _pad(image: Tensor, window: Size) -> tuple[Tensor, tuple[slice, slice]]:
-    """Pad to at least the window, and say where the image is."""
+def _crop_scores(model: nn.Module, crop: Tensor, protocol: Protocol) -> Tensor:
+    logits = [model(crop)]
+    if protocol.flip:
+        logits.append(model(crop.flip(-1)).flip(-1))
+    if protocol.plain:
+        return torch.stack(logits).softmax(2).mean(0)
+    return torch.stack(logits).mean(0).exp()
+
+
+def _pad(image: Tensor, window: Size, fill: tuple[float, ...]) -> tuple[Tensor, tuple[slice, slice]]:
+    """Pad to at least the window with a normalised colour, and say where the image is."""
     height, width = image.shape[-2:]
     rows, columns = max(0, window[0] - height), max(0, window[1] - width)
     inner = (slice(rows // 2, rows // 2 + height), slice(columns // 2, columns // 2 + width))
     if not rows and not columns:
         return image, inner
-    # The official code pads the normalised image with the mean before normalisation; a mean pixel would be 0.
-    padded = image.new_tensor(MEAN).view(1, 3, 1, 1).repeat(len(image), 1, height + rows, width + columns)
+    padded = image.new_tensor(fill).view(1, 3, 1, 1).repeat(len(image), 1, height + rows, width + columns)
     padded[..., inner[0], inner[1]] = image
     return padded, inner
 

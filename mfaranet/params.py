@@ -1,183 +1,22 @@
-"""The typed view of params.yaml: the only place where its keys are defined and checked.
+"""params.yaml: read, checked, and merged to the settings of one run.
 
 The settings of one run are three layers, later ones winning: the base (top-level ``network``, ``train``,
 ``evaluate``), the data set's profile, the experiment's differences.
 """
 
-import hashlib
 import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, TypeVar
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, ValidationError
 
 from mfaranet.errors import InputError
+from mfaranet.settings import Experiment, Name, Profile, Settings, Strict, TableSettings, WeightsFile
 
 T = TypeVar("T")
-Positive = Annotated[int, Field(gt=0)]
-Fraction = Annotated[float, Field(ge=0, le=1)]
-Size = tuple[Positive, Positive]
-"""Height and width in pixels."""
-ProtocolName = Literal["full_image", "single_scale", "single_scale_flip", "multi_scale_flip"]
-Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_]*$")]
-"""A name that is a folder, a DVC stage and a Snakemake rule at once: no dots, dashes or capitals."""
-
-
-class Strict(BaseModel):
-    """Unknown keys are refused, and nothing is converted silently."""
-
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
-
-
-class SampleData(Strict):
-    """Street scenes drawn by mfaranet.data.sample."""
-
-    form: Literal["sample"]
-    size: Size
-    train: Positive
-    val: Positive
-    test: Positive
-    seed: int
-
-
-class CamVidData(Strict):
-    """CamVid in the SegNet form."""
-
-    form: Literal["camvid"]
-    source: Path | None
-    """A folder or a zip; without it $MFARANET_CAMVID, without that the download from ``url``."""
-    url: str
-    sha256: str | None
-
-
-class CityscapesData(Strict):
-    """Cityscapes, from the user's own copy."""
-
-    form: Literal["cityscapes"]
-    source: Path | None
-    """A folder that holds leftImg8bit/ and gtFine/, or the two official zips; without it $CITYSCAPES_DATASET."""
-
-
-DataSettings = SampleData | CamVidData | CityscapesData
-
-
-class WeightsFile(Strict):
-    """One ImageNet backbone file."""
-
-    url: str
-    sha256: str | None
-    path: Path | None
-    """A local file, used instead of the download."""
-
-
-class NetworkSettings(Strict):
-    """Arguments of mfaranet.get_model."""
-
-    name: str
-    options: dict[str, Any]
-
-
-class LossSettings(Strict):
-    """The paper's joint loss (see mfaranet.losses)."""
-
-    name: Literal["joint_edge_ohem", "joint_edge", "cross_entropy"]
-    ohem_threshold: Fraction
-    ohem_min_kept: Positive
-    boundary_weight: Annotated[float, Field(ge=0)]
-    attention_weight: Annotated[float, Field(ge=0)]
-    attention_threshold: float
-
-
-class AugmentationSettings(Strict):
-    """Random changes of a training image (see mfaranet.data.transforms)."""
-
-    scale: tuple[Annotated[float, Field(gt=0)], Annotated[float, Field(gt=0)]]
-    rotation: Annotated[float, Field(ge=0, le=180)]
-    rotation_probability: Fraction
-    flip_probability: Fraction
-
-    @model_validator(mode="after")
-    def _ordered(self) -> "AugmentationSettings":
-        if self.scale[0] > self.scale[1]:
-            raise ValueError("scale must be [smallest, largest]")
-        return self
-
-
-class TrainSettings(Strict):
-    """Everything that changes what a training run computes."""
-
-    size: Size
-    crop: Size
-    epochs: Positive
-    batch_size: Annotated[int, Field(ge=2)]
-    workers: Annotated[int, Field(ge=0)]
-    seed: int
-    base_lr: Annotated[float, Field(gt=0)]
-    decoder_lr_factor: Annotated[float, Field(gt=0)]
-    momentum: Annotated[float, Field(ge=0, lt=1)]
-    weight_decay: Annotated[float, Field(ge=0)]
-    poly_power: Annotated[float, Field(gt=0)]
-    validate_every: Positive
-    precision: Literal["32-true", "16-mixed", "bf16-mixed"]
-    augmentation: AugmentationSettings
-    loss: LossSettings
-
-
-class EvaluateSettings(Strict):
-    """How a trained network is measured."""
-
-    protocols: Annotated[list[ProtocolName], Field(min_length=1)]
-    size: Size
-    """The network's input image is resized to this."""
-    window: Size
-    base_size: Positive
-    """Longer side of the image at scale 1 in sliding-window protocols."""
-    checkpoint: Literal["best", "last"]
-    pictures: Positive
-
-
-class Profile(Strict):
-    """What one data set changes."""
-
-    data: DataSettings = Field(discriminator="form")
-    weights: Literal["none", "imagenet"]
-    train: dict[str, Any]
-    evaluate: dict[str, Any]
-
-
-class Experiment(Strict):
-    """What one experiment changes. The parts are apart so that each stage depends on its own alone."""
-
-    network: dict[str, Any]
-    train: dict[str, Any]
-    evaluate: dict[str, Any]
-
-
-class TableSettings(Strict):
-    """One table: what it shows, and of which experiments and protocols."""
-
-    kind: Literal["overall", "per_class"]
-    title: str
-    experiments: Annotated[list[Name], Field(min_length=1)]
-    protocols: Annotated[list[ProtocolName], Field(min_length=1)]
-
-
-class Settings(Strict):
-    """The complete settings of one experiment on one data set."""
-
-    data: DataSettings = Field(discriminator="form")
-    weights: Literal["none", "imagenet"]
-    network: NetworkSettings
-    train: TrainSettings
-    evaluate: EvaluateSettings
-
-    def digest(self, *parts: str) -> str:
-        """SHA-256 over the named parts (all of them by default), the same for the same values in any key order."""
-        chosen = self.model_dump(mode="json", include=set(parts) if parts else None)
-        return hashlib.sha256(json.dumps(chosen, sort_keys=True).encode()).hexdigest()
 
 
 class Params(Strict):
@@ -186,6 +25,8 @@ class Params(Strict):
     datasets: Annotated[list[Name], Field(min_length=1)]
     profiles: dict[Name, Profile]
     experiments: Annotated[dict[Name, Experiment], Field(min_length=1)]
+    selected_experiments: Annotated[list[Name], Field(min_length=1)]
+    submissions: list[Name]
     tables: dict[Name, TableSettings]
     weights: dict[Name, WeightsFile]
     network: dict[str, Any]
@@ -261,10 +102,17 @@ def check_networks(params: Params) -> None:
 
 
 def _check_references(params: Params) -> None:
-    if len(set(params.datasets)) != len(params.datasets):
-        raise InputError("params.yaml: datasets: the same data set is named twice")
+    for key in ("datasets", "selected_experiments", "submissions"):
+        chosen = getattr(params, key)
+        if len(set(chosen)) != len(chosen):
+            raise InputError(f"params.yaml: {key}: the same name stands there twice")
     for dataset in params.datasets:
         _lookup(params.profiles, dataset, "profiles")
+    for experiment in params.selected_experiments:
+        _lookup(params.experiments, experiment, "experiments")
+    for experiment in params.submissions:
+        if experiment not in params.selected_experiments:
+            raise InputError(f"params.yaml: submissions: {experiment!r} is not among selected_experiments")
     for experiment in params.experiments:
         for dataset in params.profiles:
             params.settings(dataset, experiment)

@@ -1,6 +1,6 @@
 """Tables from stored results: every cell knows the file and the run that its value came from."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cache
 from pathlib import Path
@@ -11,7 +11,7 @@ import yaml
 
 from mfaranet.errors import InputError
 from mfaranet.files import read_json, write_json, write_text
-from mfaranet.params import TableSettings
+from mfaranet.settings import TableSettings
 
 PUBLISHED = Path(__file__).with_name("published.yaml")
 
@@ -65,9 +65,10 @@ class Table:
 class Results:
     """The stored results of one data set, as cells."""
 
-    def __init__(self, root: Path, table: str) -> None:
+    def __init__(self, root: Path, table: str, selected: Collection[str]) -> None:
         self.root = root
         self.table = table
+        self.selected = selected
         self._read = cache(read_json)
 
     def cell(self, folder: str, file: str, pointer: str, show: Callable[[Any], str] = str) -> Cell:
@@ -91,20 +92,30 @@ class Results:
         """The description of the run that wrote a folder."""
         return self._read(self.root / folder / "run.json")
 
+    def rows(self, settings: TableSettings) -> list[tuple[int, str, int, str]]:
+        """The experiments and protocols that a table has results of, each with its place in the definition."""
+        return [
+            (i, experiment, j, protocol)
+            for i, experiment in enumerate(settings.experiments)
+            if experiment in self.selected
+            for j, protocol in enumerate(settings.protocols)
+            if protocol in self._read(self.root / "evaluate" / experiment / "metrics.json")
+        ]
+
     def defined(self, pointer: str, value: str, text: str | None = None) -> Cell:
         """A row or column name, which the table's definition in params.yaml gives."""
         origin = {"file": "params.yaml", "pointer": f"/tables/{self.table}/{pointer}"}
         return Cell(value, text or value, origin)
 
 
-def build(name: str, settings: TableSettings, results: Path) -> Table:
-    """Make a table from ``results``, the folder of one data set.
+def build(name: str, settings: TableSettings, selected: Collection[str], results: Path) -> Table:
+    """Make a table from ``results``, the folder of one data set, of those of its experiments that are selected.
 
     Raises:
         InputError: a result that the table needs is missing, or holds no such value.
     """
     make = {"overall": _overall, "per_class": _per_class}[settings.kind]
-    return make(settings, Results(results, name))
+    return make(settings, Results(results, name, selected))
 
 
 def resolve(content: Any, pointer: str, path: Path) -> Any:
@@ -127,7 +138,7 @@ def _overall(settings: TableSettings, results: Results) -> Table:
         "Experiment",
         "Network",
         "Data",
-        "ImageNet weights",
+        "Weights",
         "Protocol",
         "Input",
         "mIoU (%)",
@@ -136,27 +147,27 @@ def _overall(settings: TableSettings, results: Results) -> Table:
         "Params (M)",
         "GMACs (1e9)",
     ]
-    rows = []
-    for i, experiment in enumerate(settings.experiments):
-        for j, protocol in enumerate(settings.protocols):
-            evaluated, counted = f"evaluate/{experiment}", f"complexity/{experiment}"
-            rows.append(
-                [
-                    results.defined(f"experiments/{i}", experiment),
-                    results.cell(evaluated, "run.json", "/network/name"),
-                    results.cell(evaluated, "run.json", "/dataset/title"),
-                    results.cell(evaluated, "run.json", "/weights", _weights),
-                    results.defined(f"protocols/{j}", protocol, protocol.replace("_", " ")),
-                    results.cell(counted, "complexity.json", f"/{protocol}/input_size", _size),
-                    results.cell(evaluated, "metrics.json", f"/{protocol}/miou", _percent),
-                    _published(results, experiment, protocol),
-                    results.cell(evaluated, "metrics.json", f"/{protocol}/pixel_accuracy", _percent),
-                    results.cell(counted, "complexity.json", f"/{protocol}/params", _millions),
-                    results.cell(counted, "complexity.json", f"/{protocol}/macs", _billions),
-                ]
-            )
-    rows.append(_baseline(results, f"evaluate/{settings.experiments[0]}", columns))
+    rows = [_result(results, *place) for place in results.rows(settings)]
+    if rows:
+        rows.append(_baseline(results, f"evaluate/{results.rows(settings)[0][1]}", columns))
     return Table(settings.title, columns, rows, _notes(settings, results))
+
+
+def _result(results: Results, i: int, experiment: str, j: int, protocol: str) -> list[Cell]:
+    evaluated, counted = f"evaluate/{experiment}", f"/{experiment}/{protocol}"
+    return [
+        results.defined(f"experiments/{i}", experiment),
+        results.cell(evaluated, "run.json", "/network/name"),
+        results.cell(evaluated, "run.json", "/dataset/title"),
+        results.cell(evaluated, "run.json", "/weights", _weights),
+        results.defined(f"protocols/{j}", protocol, protocol.replace("_", " ")),
+        results.cell("complexity", "complexity.json", f"{counted}/input_size", _size),
+        results.cell(evaluated, "metrics.json", f"/{protocol}/miou", _percent),
+        _published(results, experiment, protocol),
+        results.cell(evaluated, "metrics.json", f"/{protocol}/pixel_accuracy", _percent),
+        results.cell("complexity", "complexity.json", f"{counted}/params", _millions),
+        results.cell("complexity", "complexity.json", f"{counted}/macs", _billions),
+    ]
 
 
 def _baseline(results: Results, evaluated: str, columns: list[str]) -> list[Cell]:
@@ -172,27 +183,24 @@ def _baseline(results: Results, evaluated: str, columns: list[str]) -> list[Cell
 
 
 def _per_class(settings: TableSettings, results: Results) -> Table:
-    first = f"evaluate/{settings.experiments[0]}"
-    runs = [(experiment, protocol) for experiment in settings.experiments for protocol in settings.protocols]
-    classes = results.cell(first, "metrics.json", f"/{settings.protocols[0]}/iou")
-    rows = []
-    for name in classes.value:
-        key = name.replace("~", "~0").replace("/", "~1")
-        cells = [
-            results.cell(f"evaluate/{experiment}", "metrics.json", f"/{protocol}/iou/{key}", _percent)
-            for experiment, protocol in runs
-        ]
-        rows.append([replace(classes, value=name, text=name), *cells])
-    means = [results.cell(f"evaluate/{e}", "metrics.json", f"/{protocol}/miou", _percent) for e, protocol in runs]
-    rows.append([Cell("mean", "mean", None), *means])
+    runs = [(experiment, protocol) for _, experiment, _, protocol in results.rows(settings)]
     columns = ["Class", *(f"{experiment}, {protocol.replace('_', ' ')} (%)" for experiment, protocol in runs)]
+    rows = []
+    if runs:
+        classes = results.cell(f"evaluate/{runs[0][0]}", "metrics.json", f"/{runs[0][1]}/iou")
+        for name in classes.value:
+            key = name.replace("~", "~0").replace("/", "~1")
+            cells = [results.cell(f"evaluate/{e}", "metrics.json", f"/{p}/iou/{key}", _percent) for e, p in runs]
+            rows.append([replace(classes, value=name, text=name), *cells])
+        means = [results.cell(f"evaluate/{e}", "metrics.json", f"/{p}/miou", _percent) for e, p in runs]
+        rows.append([Cell("mean", "mean", None), *means])
     return Table(settings.title, columns, rows, _notes(settings, results))
 
 
 def _published(results: Results, experiment: str, protocol: str) -> Cell:
     """The published mIoU of the same experiment and network on the same data at the same input size, or blank."""
     run = results.run(f"evaluate/{experiment}")
-    size = results.cell(f"complexity/{experiment}", "complexity.json", f"/{protocol}/input_size").value
+    size = results.cell("complexity", "complexity.json", f"/{experiment}/{protocol}/input_size").value
     wanted = {
         "experiment": experiment,
         "network": run["network"]["name"],
@@ -211,13 +219,23 @@ def _published(results: Results, experiment: str, protocol: str) -> Cell:
 
 
 def _notes(settings: TableSettings, results: Results) -> list[str]:
-    run = results.run(f"evaluate/{settings.experiments[0]}")
-    title, weights = run["dataset"]["title"], run["weights"]
-    notes = [f"Measured on the {run['split']} split of: {title}."]
+    shown = list(dict.fromkeys(experiment for _, experiment, _, _ in results.rows(settings)))
+    notes = []
+    absent = [experiment for experiment in settings.experiments if experiment not in shown]
+    if absent:
+        notes.append(f"Not measured, because params.yaml does not select them here: {', '.join(absent)}.")
+    if not shown:
+        return notes
+    runs = {experiment: results.run(f"evaluate/{experiment}") for experiment in shown}
+    run = runs[shown[0]]
+    notes.insert(0, f"Measured on the {run['split']} split of: {run['dataset']['title']}.")
     if not run["dataset"]["complete"]:
         notes.append("This is not a whole public data set: no number here can be compared with a published one.")
-    if weights == "none":
+    if run["weights"] == "none":
         notes.append("Trained from scratch, without ImageNet weights.")
+    seen = [experiment for experiment, each in runs.items() if each["training"]["split"] == "trainval"]
+    if seen:
+        notes.append(f"Trained on the validation split as well, so that their scores say nothing: {', '.join(seen)}.")
     notes.append("mIoU is the mean over the classes that occur, from one confusion matrix over all images.")
     return notes
 
@@ -227,7 +245,9 @@ def _plain(cell: Cell) -> Any:
 
 
 def _weights(value: Any) -> str:
-    return "none" if value == "none" else "yes"
+    if value == "none":
+        return "from scratch"
+    return "the authors'" if "released" in value else "ImageNet"
 
 
 def _size(value: Sequence[int]) -> str:

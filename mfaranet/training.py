@@ -1,8 +1,10 @@
 """The paper's training recipe, as the official code has it: SGD with two learning rates, poly schedule, joint loss."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import torch
@@ -11,17 +13,17 @@ from lightning_fabric import Fabric, seed_everything
 from torch import Tensor, nn
 from torch.optim import SGD, Optimizer
 from torch.optim.lr_scheduler import PolynomialLR
-from torch.utils.data import DataLoader
+from torch.utils.data import ConcatDataset, DataLoader
 from tqdm import tqdm
 
 from mfaranet import checkpoints
 from mfaranet.data.prepared import SegmentationDataset
-from mfaranet.data.transforms import normalise, training_transform
+from mfaranet.data.transforms import Augmentation, normalise
 from mfaranet.errors import InputError
 from mfaranet.inference import PROTOCOLS, InputSizes, predict_split
 from mfaranet.losses import Loss
 from mfaranet.metrics import intersection_over_union, new_confusion
-from mfaranet.params import TrainSettings
+from mfaranet.settings import TrainSettings
 
 
 def train(
@@ -74,7 +76,7 @@ def train(
                 live.log_metric(f"train/{name}", value, plot=True)
             live.log_metric("learning_rate", rate)
             if epoch % settings.validate_every == 0 or epoch == settings.epochs:
-                miou = validate(model, validation, settings.size, fabric)
+                miou = validate(model, validation, settings.input_size, fabric)
                 live.log_metric("val/miou", miou)
                 stored = {**facts, "epoch": epoch, "val_miou": miou}
                 if fabric.is_global_zero:
@@ -82,7 +84,7 @@ def train(
                     if miou > best:
                         checkpoints.save(model, output / "best.safetensors", stored)
                 best = max(best, miou)
-            live.next_step()
+            live.next_step()  # type: ignore[no-untyped-call]
 
 
 def make_optimizer(
@@ -138,8 +140,10 @@ def _train_epoch(
 
 
 def _loader(settings: TrainSettings, data: Path, world_size: int) -> "DataLoader[Any]":
-    dataset = SegmentationDataset(
-        data, "train", training_transform(settings.size, settings.crop, settings.augmentation)
+    augmentation = Augmentation(settings.input_size, settings.crop_size, settings.augmentation)
+    splits = ("train", "val") if settings.split == "trainval" else ("train",)
+    dataset: ConcatDataset[tuple[Tensor, Tensor]] = ConcatDataset(
+        [SegmentationDataset(data, split, augmentation) for split in splits]
     )
     batch_size, rest = divmod(settings.batch_size, world_size)
     if rest or batch_size < 1:
@@ -176,7 +180,10 @@ def _reduce(fabric: Fabric, value: Tensor, operation: str) -> Tensor:
     return reduced
 
 
-def _live(curves: Path, fabric: Fabric) -> Live:
-    # DVC runs the stage and versions the files, so DVCLive only writes them, and on one process alone.
-    folder = curves if fabric.is_global_zero else curves.with_name(f"{curves.name}.rank{fabric.global_rank}")
-    return Live(str(folder), save_dvc_exp=False, dvcyaml=None)
+@contextmanager
+def _live(curves: Path, fabric: Fabric) -> Iterator[Live]:
+    # DVC runs the stage and versions the files, so DVCLive only writes them; the other processes' are thrown away.
+    with TemporaryDirectory() as scratch:
+        folder = curves if fabric.is_global_zero else scratch
+        with Live(str(folder), save_dvc_exp=False, dvcyaml=None) as live:
+            yield live

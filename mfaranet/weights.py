@@ -1,50 +1,95 @@
-"""ImageNet weights of the backbones: from the authors' link or a local file, checked and brought to our names."""
+"""Weight files of others, from a link or a local file: checked, and brought to our names."""
 
-import tempfile
+import hashlib
+from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import gdown
+import pooch
 import torch
 from safetensors.torch import save_file
+from torch import nn
 
+from mfaranet import checkpoints
 from mfaranet.errors import InputError
 from mfaranet.files import atomic_write, sha256
 from mfaranet.models.backbones import BACKBONES
 from mfaranet.models.backbones.resnet import NO_DROPOUT
-from mfaranet.official import convert_imagenet_backbone
-from mfaranet.params import WeightsFile
+from mfaranet.official import convert_imagenet_backbone, load_official_checkpoint, read_tensors
+from mfaranet.settings import WeightsFile
 
 
 def fetch_backbone(name: str, source: WeightsFile, output: Path) -> dict[str, Any]:
-    """Write ``<name>.safetensors`` to ``output`` and return where it came from (``origin``, ``sha256``).
+    """Write an ImageNet backbone as ``<name>.safetensors`` to ``output``; return its ``origin`` and ``sha256``.
 
     Raises:
         InputError: the file cannot be had, has another checksum, or is not what it should be.
     """
-    with tempfile.TemporaryDirectory() as folder:
-        path = source.path or _download(name, source.url, Path(folder) / f"{name}.pth")
-        if not path.is_file():
-            raise InputError(f"{path} does not exist; set weights.{name}.path in params.yaml")
-        found = sha256(path)
-        if source.sha256 not in (None, found):
-            raise InputError(
-                f"{path}: sha256 is {found}, but params.yaml has {source.sha256} (weights.{name}.sha256); "
-                "get the file again, or correct the key if the file is the right one"
-            )
-        with torch.device("meta"):
-            backbone = BACKBONES[name](NO_DROPOUT, True)
-        state = convert_imagenet_backbone(path, backbone)
+    with torch.device("meta"):
+        backbone = BACKBONES[name](NO_DROPOUT, True)
+    path, facts = _fetch(source, f"weights.{name}")
+    state = convert_imagenet_backbone(path, backbone)
     atomic_write(output / f"{name}.safetensors", lambda temporary: save_file(state, temporary))
-    return {"origin": str(source.path or source.url), "sha256": found}
+    return facts
 
 
-def _download(name: str, url: str, path: Path) -> Path:
+def fetch_released(
+    model: nn.Module, source: WeightsFile, key: str, output: Path, facts: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Write a trained network of the authors as ``last.safetensors`` to ``output``, as training would.
+
+    Args:
+        model: the network of the file; it is filled.
+        source: where the file is.
+        key: where ``source`` stands in params.yaml, for messages.
+        output: folder of the checkpoint.
+        facts: what checkpoints.load_trained needs; ``epoch`` and ``weights`` are added.
+
+    Returns:
+        ``origin``, ``sha256``, ``epoch``, and the entries that were ``left_out`` (see load_official_checkpoint).
+
+    Raises:
+        InputError: the file cannot be had, has another checksum, or is not of this network.
+    """
+    path, origin = _fetch(source, key)
+    found = load_official_checkpoint(model, path)
+    released = {**origin, **asdict(found)}
+    stored = {**facts, "epoch": found.epoch, "weights": {"released": released}}
+    checkpoints.save(model, output / "last.safetensors", stored)
+    return released
+
+
+def _fetch(source: WeightsFile, key: str) -> tuple[Path, dict[str, Any]]:
+    path = source.path or _download(source.url, key)
+    if not path.is_file():
+        raise InputError(f"{path} does not exist; set {key}.path in params.yaml")
+    found = sha256(path)
+    if source.sha256 not in (None, found):
+        raise InputError(
+            f"{path}: sha256 is {found}, but params.yaml has {source.sha256} ({key}.sha256); "
+            "delete it and get the file again, or correct the key if the file is the right one"
+        )
+    return path, {"origin": str(source.path or source.url), "sha256": found}
+
+
+def _download(url: str | None, key: str) -> Path:
+    """The file behind a link, downloaded unless it was before: the stage runs again for every new experiment."""
+    if url is None:
+        raise InputError(f"no link to this file is known: get it from its authors and set {key}.path in params.yaml")
+    path = Path(pooch.os_cache("mfaranet")) / f"{hashlib.sha256(url.encode()).hexdigest()}.pth"
+    if path.exists():
+        return path
+
+    def fetch(temporary: Path) -> None:
+        gdown.download(url, str(temporary))
+        read_tensors(temporary)  # a web page in place of the file is not kept
+
     try:
-        gdown.download(url, str(path))
+        atomic_write(path, fetch)
     except Exception as error:
         raise InputError(
-            f"{url} cannot be downloaded ({error}); "
-            f"fetch the file by hand and set weights.{name}.path in params.yaml, or set weights: none in the profile"
+            f"{url} cannot be downloaded ({error}); fetch the file by hand and set {key}.path in params.yaml"
         ) from None
     return path

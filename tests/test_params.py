@@ -42,6 +42,25 @@ def test_the_paper_recipe_is_what_cityscapes_gets(params: Params) -> None:
     assert (train.loss.boundary_weight, train.loss.attention_weight) == (0.3, 0.1)
 
 
+def test_sizes_on_cityscapes_are_the_official_ones(params: Params) -> None:
+    """Input, crop and window of each size experiment, and the fixed long side of the sliding protocols."""
+    sizes = {}
+    for name in params.experiments:
+        settings = params.settings("cityscapes", name)
+        if name == "base" or name.startswith(("size_", "crop_")):
+            train, evaluate = settings.train, settings.evaluate
+            assert train.input_size == evaluate.input_size
+            sizes[name] = (train.input_size, train.crop_size, evaluate.window_size, evaluate.base_size)
+    assert sizes == {
+        "base": ((1024, 2048), (1024, 1024), (1024, 1024), 2048),
+        "crop_full": ((1024, 2048), (1024, 2048), (1024, 1024), 2048),
+        "size_512x1024": ((512, 1024), (512, 1024), (512, 1024), 2048),
+        "size_768x1536": ((768, 1536), (768, 1536), (768, 1536), 2048),
+        "size_1024x1024": ((1024, 1024), (1024, 1024), (1024, 1024), 2048),
+        "size_1024x2048": ((1024, 2048), (1024, 2048), (1024, 2048), 2048),
+    }
+
+
 def test_an_experiment_wins_over_the_profile_and_the_profile_over_the_base(tmp_path: Path, params: Params) -> None:
     path = changed(tmp_path, "experiments", "base", "train", value={"epochs": 3, "loss": {"boundary_weight": 0.5}})
     before, after = params.settings("sample", "base"), load(path).settings("sample", "base")
@@ -76,7 +95,11 @@ def test_an_experiment_wins_over_the_profile_and_the_profile_over_the_base(tmp_p
         (("evaluate", "protocols"), ["half_image"], r"evaluate\.protocols\.0: .*'half_image'"),
         (("datasets",), ["samples"], r"profiles has no 'samples'"),
         (("datasets",), [], r"datasets: "),
-        (("datasets",), ["sample", "sample"], r"datasets: the same data set"),
+        (("datasets",), ["sample", "sample"], r"datasets: the same name"),
+        (("selected_experiments",), ["bas"], r"experiments has no 'bas'"),
+        (("submissions",), ["trainval"], r"submissions: 'trainval' is not among selected_experiments"),
+        (("train", "crop"), "whole", r"train\.crop"),
+        (("evaluate", "input_factors"), [0.0, 1.0], r"evaluate\.input_factors\.0: .*greater than 0"),
         (("tables", "overall", "experiments"), ["bas"], r"tables\.overall\.experiments: no experiment is called 'bas'"),
     ],
 )

@@ -18,10 +18,13 @@ import numpy as np
 import pytest
 import torch
 import yaml
+from official import fill, make_input
 from PIL import Image
+from test_official import released
 from test_weights import classifier_state
 
 import mfaranet
+from mfaranet.checkpoints import load_trained
 from mfaranet.files import sha256
 from mfaranet.tables import resolve
 
@@ -56,9 +59,12 @@ class Project:
         """Run the graph, and name the stages that it ran."""
         return set(re.findall(r"Running stage '([^']+)'", self.run("dvc", "repro", *arguments, **environment)))
 
+    def params(self) -> Any:
+        return yaml.safe_load((self.root / "params.yaml").read_text())
+
     def change(self, *keys: str, value: Any) -> None:
         path = self.root / "params.yaml"
-        content = yaml.safe_load(path.read_text())
+        content = self.params()
         inner = content
         for key in keys[:-1]:
             inner = inner[key]
@@ -86,6 +92,8 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
     project.change(
         "profiles", "sample", value={"data": sample, "weights": "none", "train": TRAIN, "evaluate": EVALUATE}
     )
+    project.change("selected_experiments", value=["base"])
+    project.change("tables", value={name: project.params()["tables"][name] for name in ("overall", "per_class")})
     project.change("profiles", "camvid", "train", value=TRAIN)
     project.change("profiles", "camvid", "evaluate", value=EVALUATE)
     project.run("git", "init", "-q")
@@ -211,6 +219,7 @@ def test_a_training_parameter_reruns_what_is_below_it(project: Project) -> None:
     assert project.repro() == {
         "train@sample-base",
         "evaluate@sample-base",
+        "submission@sample-base",
         "tables@sample-overall",
         "tables@sample-per_class",
     }
@@ -224,14 +233,38 @@ def test_imagenet_weights_reach_the_table(project: Project, tmp_path: Path) -> N
         "weights@sample",
         "train@sample-base",
         "evaluate@sample-base",
+        "submission@sample-base",
         "tables@sample-overall",
         "tables@sample-per_class",
     }
     used = project.json("results/sample/evaluate/base/run.json")["weights"]
     assert used["sha256"] == sha256(tmp_path / "resnet18.pth")
     table = project.json("results/sample/tables/overall.json")
-    assert table["rows"][0][table["columns"].index("ImageNet weights")]["text"] == "yes"
+    assert table["rows"][0][table["columns"].index("Weights")]["text"] == "ImageNet"
     assert "without ImageNet weights" not in " ".join(table["notes"])
+
+
+def test_a_released_network_takes_the_place_of_training(project: Project, tmp_path: Path) -> None:
+    state = {f"module.{key}": tensor for key, tensor in released().items()}
+    loss_buffer = "module.criterion.seg_loss.nll_loss.weight"
+    torch.save({"epoch": 200, "state_dict": {**state, loss_buffer: torch.ones(19)}}, tmp_path / "authors.pth")
+    file = {"url": None, "sha256": sha256(tmp_path / "authors.pth"), "path": str(tmp_path / "authors.pth")}
+    project.change("experiments", "released_val", "train", "released", value=file)
+    project.change("selected_experiments", value=["base", "released_val"])
+    assert "train@sample-released_val" in project.repro()
+    run = project.json("results/sample/evaluate/released_val/run.json")
+    assert run["checkpoint"] == {"name": "last", "epoch": 200}
+    assert run["weights"]["released"]["sha256"] == file["sha256"]
+    assert run["weights"]["released"]["left_out"] == ["criterion.seg_loss.nll_loss.weight"]
+    table = project.json("results/sample/tables/overall.json")
+    assert [row[table["columns"].index("Weights")]["text"] for row in table["rows"][::2]][:2] == [
+        "ImageNet",
+        "the authors'",
+    ]
+    stored, _ = load_trained(project.root / "runs/sample/train/released_val/last.safetensors")
+    image = make_input(64, 128, 0).float()
+    with torch.inference_mode():
+        assert torch.equal(stored(image), fill(mfaranet.get_model("mfaranet")).eval()(image))
 
 
 def delete(folder: Path) -> None:

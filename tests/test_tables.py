@@ -12,7 +12,7 @@ import pytest
 from mfaranet import tables
 from mfaranet.errors import InputError
 from mfaranet.files import write_json
-from mfaranet.params import TableSettings
+from mfaranet.settings import TableSettings
 
 SCORES = {"miou": 0.7812, "pixel_accuracy": 0.95, "iou": {"road": 0.98, "traffic light": None, "a/b & c_d": 0.5}}
 RUN = {
@@ -24,23 +24,26 @@ RUN = {
     "split": "val",
     "network": {"name": "mfaranet", "options": {}},
     "weights": {"origin": "link", "sha256": "0" * 64},
+    "training": {"split": "train"},
 }
 
 
-def results(root: Path, **run: Any) -> Path:
+def results(root: Path, experiment: str = "base", **run: Any) -> Path:
     """The stored results of one experiment."""
     metrics = {"full_image": SCORES, "most_frequent_class": {"class": "road", **SCORES, "miou": 0.02}}
     count = {"full_image": {"input_size": [1024, 2048], "params": 12_996_748, "macs": 218_147_848_192}}
-    write_json(root / "evaluate/base/metrics.json", metrics)
-    write_json(root / "evaluate/base/run.json", {**RUN, **run})
-    write_json(root / "complexity/base/complexity.json", count)
-    write_json(root / "complexity/base/run.json", {**RUN, "stage": "complexity@cityscapes-base", "weights": None})
+    write_json(root / f"evaluate/{experiment}/metrics.json", metrics)
+    write_json(root / f"evaluate/{experiment}/run.json", {**RUN, **run})
+    counts = root / "complexity/complexity.json"
+    write_json(counts, {**(json.loads(counts.read_text()) if counts.exists() else {}), experiment: count})
+    write_json(root / "complexity/run.json", {**RUN, "stage": "complexity@cityscapes", "weights": None})
     return root
 
 
-def build(root: Path, kind: str, experiment: str = "base") -> tables.Table:
-    settings = {"kind": kind, "title": "A title", "experiments": [experiment], "protocols": ["full_image"]}
-    return tables.build("overall", TableSettings.model_validate(settings), root)
+def build(root: Path, kind: str, *experiments: str, selected: tuple[str, ...] = ("base", "no_ohem")) -> tables.Table:
+    chosen = list(experiments or ["base"])
+    settings = {"kind": kind, "title": "A title", "experiments": chosen, "protocols": ["full_image", "single_scale"]}
+    return tables.build("overall", TableSettings.model_validate(settings), selected, root)
 
 
 def cell(table: tables.Table, row: int, column: str) -> tables.Cell:
@@ -54,7 +57,7 @@ def test_the_overall_table(tmp_path: Path) -> None:
         "Experiment": "base",
         "Network": "mfaranet",
         "Data": "Cityscapes",
-        "ImageNet weights": "yes",
+        "Weights": "ImageNet",
         "Protocol": "full image",
         "Input": "1024x2048",
         "mIoU (%)": "78.1",
@@ -86,10 +89,7 @@ def test_a_published_value_of_something_else_stays_out(tmp_path: Path, run: dict
 
 def test_a_published_value_stays_out_of_a_variation(tmp_path: Path) -> None:
     """Another experiment on the same data with the same network is not what was published."""
-    root = results(tmp_path)
-    for stage in ("evaluate", "complexity"):
-        (root / stage / "base").rename(root / stage / "no_ohem")
-    table = build(root, "overall", "no_ohem")
+    table = build(results(tmp_path, "no_ohem"), "overall", "no_ohem")
     assert cell(table, 0, "Experiment").text == "no_ohem"
     assert cell(table, 0, "mIoU published (%)") == tables.BLANK
 
@@ -97,11 +97,27 @@ def test_a_published_value_stays_out_of_a_variation(tmp_path: Path) -> None:
 def test_a_table_of_a_part_says_so(tmp_path: Path) -> None:
     part = {"name": "camvid", "title": "CamVid subset 1/1/1", "complete": False}
     table = build(results(tmp_path, dataset=part, weights="none"), "overall")
-    assert cell(table, 0, "ImageNet weights").text == "none"
+    assert cell(table, 0, "Weights").text == "from scratch"
     notes = " ".join(table.notes)
     assert "CamVid subset 1/1/1" in notes
     assert "no number here can be compared" in notes
     assert "without ImageNet weights" in notes
+
+
+def test_rows_are_what_is_selected_and_the_rest_is_named(tmp_path: Path) -> None:
+    root = results(results(tmp_path), "trainval", training={"split": "trainval"}, weights={"released": {}})
+    table = build(root, "overall", "no_ohem", "trainval", "base", selected=("base", "trainval"))
+    assert [row[0].text for row in table.rows] == ["trainval", "base", "most frequent class: road"]
+    assert cell(table, 0, "Weights").text == "the authors'"
+    notes = " ".join(table.notes)
+    assert "does not select them here: no_ohem." in notes
+    assert "Trained on the validation split as well, so that their scores say nothing: trainval." in notes
+    assert table.rows[1][0].origin == {"file": "params.yaml", "pointer": "/tables/overall/experiments/2"}
+    for kind in ("overall", "per_class"):
+        empty = build(root, kind, "base", selected=("trainval",))
+        assert empty.rows == []
+        empty.write(tmp_path / kind)
+        assert "does not select them here: base." in (tmp_path / f"{kind}.md").read_text()
 
 
 def test_the_files(tmp_path: Path) -> None:
@@ -128,10 +144,10 @@ def test_settings_and_tables_do_without_torch() -> None:
 
 def test_a_missing_result_is_named(tmp_path: Path) -> None:
     root = results(tmp_path)
-    (root / "complexity/base/run.json").unlink()
-    with pytest.raises(InputError, match=r"complexity/base/run.json cannot be read .*run the stage"):
+    (root / "complexity/run.json").unlink()
+    with pytest.raises(InputError, match=r"complexity/run.json cannot be read .*run the stage"):
         build(root, "overall")
-    write_json(root / "complexity/base/run.json", RUN)
+    write_json(root / "complexity/run.json", RUN)
     write_json(root / "evaluate/base/metrics.json", {"full_image": {}})
     with pytest.raises(InputError, match=r"metrics.json has no /full_image/miou"):
         build(root, "overall")

@@ -12,7 +12,8 @@ import mfaranet
 from mfaranet.checkpoints import load_trained
 from mfaranet.data.prepared import DatasetRecord
 from mfaranet.errors import InputError
-from mfaranet.params import AugmentationSettings, TrainSettings, load
+from mfaranet.params import load
+from mfaranet.settings import AugmentationSettings, TrainSettings
 from mfaranet.training import train
 
 CLASSES = ["road", "sky", "car"]

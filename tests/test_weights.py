@@ -14,7 +14,7 @@ from mfaranet.files import sha256
 from mfaranet.models.backbones import BACKBONES
 from mfaranet.models.backbones.resnet import NO_DROPOUT
 from mfaranet.official import convert_imagenet_backbone
-from mfaranet.params import WeightsFile
+from mfaranet.settings import WeightsFile
 
 LINK = "https://example.invalid/file"
 
@@ -103,13 +103,44 @@ def test_a_wrong_checksum_is_refused(imagenet_file: Path, tmp_path: Path) -> Non
     assert not (tmp_path / "out").exists()
 
 
-def test_no_network_says_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where downloads are kept."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    return tmp_path / "cache/mfaranet"
+
+
+def test_no_network_says_what_to_do(tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*_arguments: object) -> None:
         raise OSError("no route to host")
 
     monkeypatch.setattr(weights.gdown, "download", fail)
     with pytest.raises(InputError, match=r"no route to host.*set weights.resnet18.path in params.yaml"):
         weights.fetch_backbone("resnet18", WeightsFile(url=LINK, sha256=None, path=None), tmp_path)
+    with pytest.raises(InputError, match=r"no link to this file is known.*set weights.stdc1.path"):
+        weights.fetch_backbone("stdc1", WeightsFile(url=None, sha256=None, path=None), tmp_path)
+
+
+def test_a_download_is_kept_if_it_is_a_weight_file(
+    tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answers = [b"<html>quota exceeded</html>", b""]
+
+    def download(_url: str, path: str) -> None:
+        if answers:
+            Path(path).write_bytes(answers.pop())
+        else:
+            torch.save(classifier_state(), path)
+
+    monkeypatch.setattr(weights.gdown, "download", download)
+    source = WeightsFile(url=LINK, sha256=None, path=None)
+    for _ in range(2):
+        with pytest.raises(InputError, match=f"{LINK} cannot be downloaded .*no file of plain tensors"):
+            weights.fetch_backbone("resnet18", source, tmp_path)
+        assert not list(cache.iterdir())
+    first = weights.fetch_backbone("resnet18", source, tmp_path / "first")
+    monkeypatch.setattr(weights.gdown, "download", None)
+    assert weights.fetch_backbone("resnet18", source, tmp_path / "second") == first
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """What every stage shares: where files are, how a run describes itself, how it starts."""
 
+import hashlib
 import importlib.metadata
 import platform
 import subprocess
@@ -13,7 +14,7 @@ import typer
 from mfaranet.cli import report_errors
 from mfaranet.files import read_json as read_json
 from mfaranet.files import write_json
-from mfaranet.params import Settings
+from mfaranet.settings import Settings
 
 if TYPE_CHECKING:
     from mfaranet.data.prepared import DatasetRecord
@@ -29,10 +30,11 @@ class Paths:
         self.weights = Path("runs", dataset, "weights")
         self.checkpoints = Path("runs", dataset, "train", experiment)
         self.predictions = Path("runs", dataset, "evaluate", experiment)
+        self.submission = Path("runs", dataset, "submission", experiment)
         self.results = Path("results", dataset)
         self.training = self.results / "train" / experiment
         self.evaluation = self.results / "evaluate" / experiment
-        self.complexity = self.results / "complexity" / experiment
+        self.complexity = self.results / "complexity"
         self.tables = self.results / "tables"
 
 
@@ -42,20 +44,23 @@ def start(stage: Callable[..., None]) -> None:
 
 
 def write_run(
-    folder: Path, stage: str, settings: Settings, used: Sequence[str], record: "DatasetRecord", **facts: Any
+    folder: Path, stage: str, settings: Sequence[Settings], used: Sequence[str], record: "DatasetRecord", **facts: Any
 ) -> None:
     """Describe the run that made the other files of ``folder``: every table cell points to such a description.
 
-    ``used`` names the parts of the settings that the run depends on; ``params_sha256`` is over these.
+    ``used`` names the parts of the settings that the run depends on; ``params_sha256`` is over these, of the one
+    experiment or of all in their order.
     """
     import torch  # takes seconds, and tables do without
+
+    digests = [each.digest(*used) for each in settings]
 
     write_json(
         folder / "run.json",
         {
             "stage": stage,
             "params_used": list(used),
-            "params_sha256": settings.digest(*used),
+            "params_sha256": digests[0] if len(digests) == 1 else hashlib.sha256("".join(digests).encode()).hexdigest(),
             **_commit(),
             "dataset": {
                 "name": record.name,

@@ -1,4 +1,4 @@
-"""Stage complexity: parameters and multiply-accumulates of an experiment's network at its evaluation sizes."""
+"""Stage complexity: parameters and multiply-accumulates of each experiment's network at its evaluation sizes."""
 
 import torch
 import typer
@@ -10,26 +10,32 @@ from mfaranet.inference import PROTOCOLS
 from mfaranet.measure.complexity import complexity
 from mfaranet.models import get_model
 from mfaranet.params import load
+from mfaranet.settings import Settings
 
 
-def main(
-    dataset: str = typer.Argument(help="a data set of params.yaml"),
-    experiment: str = typer.Argument(help="an experiment of params.yaml"),
-) -> None:
-    """Count, for each protocol, one pass of the network at the size it sees."""
-    settings = load().settings(dataset, experiment)
-    paths = Paths(dataset, experiment)
+def main(dataset: str = typer.Argument(help="a data set of params.yaml")) -> None:
+    """Count, for each selected experiment and protocol, one pass of the network at the size it sees."""
+    params = load()
+    settings = {name: params.settings(dataset, name) for name in params.selected_experiments}
+    paths = Paths(dataset)
     record = DatasetRecord.load(paths.data)
+    counts = {name: count(each, len(record.classes)) for name, each in settings.items()}
+    write_json(paths.complexity / "complexity.json", counts)
+    stage, used = f"complexity@{dataset}", ("network", "evaluate")
+    write_run(paths.complexity, stage, list(settings.values()), used, record, weights=None)
+
+
+def count(settings: Settings, num_classes: int) -> dict[str, dict[str, object]]:
+    """For each protocol the input size, parameters and multiply-accumulates of one pass."""
     with torch.device("meta"):
-        model = get_model(settings.network.name, len(record.classes), **settings.network.options)
-    counts = {}
+        model = get_model(settings.network.name, num_classes, **settings.network.options)
+    counts: dict[str, dict[str, object]] = {}
     for protocol in settings.evaluate.protocols:
-        size = settings.evaluate.window if PROTOCOLS[protocol].scales else settings.evaluate.size
+        sliding = PROTOCOLS[protocol].scales
+        size = settings.evaluate.window_size if sliding else settings.evaluate.input_size
         cost = complexity(model, size)
         counts[protocol] = {"input_size": size, "params": cost.params, "macs": cost.macs}
-    write_json(paths.complexity / "complexity.json", counts)
-    used = ("network", "evaluate")
-    write_run(paths.complexity, f"complexity@{dataset}-{experiment}", settings, used, record, weights=None)
+    return counts
 
 
 if __name__ == "__main__":

@@ -23,7 +23,7 @@ def main(
     images = SegmentationDataset(paths.data, SPLIT)
     model, facts = load_trained(paths.checkpoints / f"{chosen.checkpoint}.safetensors")
     model.to("cuda" if torch.cuda.is_available() else "cpu")
-    sizes = InputSizes(chosen.size, chosen.window, chosen.base_size)
+    sizes = InputSizes(chosen.input_size, chosen.window_size, chosen.base_size)
     metrics = {
         protocol: evaluate(model, images, protocol, sizes, paths.predictions / protocol)
         for protocol in chosen.protocols
@@ -34,12 +34,12 @@ def main(
     write_run(
         paths.evaluation,
         f"evaluate@{dataset}-{experiment}",
-        settings,
+        [settings],
         ("data", "weights", "network", "train", "evaluate"),
         images.record,
         split=SPLIT,
         network=settings.network.model_dump(mode="json"),
-        sizes={"size": chosen.size, "window": chosen.window},
+        sizes={"size": chosen.input_size, "window": chosen.window_size},
         checkpoint={"name": chosen.checkpoint, "epoch": facts["epoch"]},
         weights=facts["weights"],
         training=read_json(paths.training / "run.json"),

@@ -13,7 +13,8 @@ def main(
 ) -> None:
     """Render one table from stored results."""
     paths = Paths(dataset)
-    build(table, load().table(table), paths.results).write(paths.tables / table)
+    params = load()
+    build(table, params.table(table), params.selected_experiments, paths.results).write(paths.tables / table)
     typer.echo(f"table: {paths.tables / table}.md")
 
 

@@ -8,7 +8,7 @@ from mfaranet.data.checking import Source, write_prepared
 from mfaranet.data.prepared import DatasetRecord
 from mfaranet.data.sample import draw_sample
 from mfaranet.files import atomic_folder
-from mfaranet.params import CamVidData, CityscapesData, DataSettings, SampleData
+from mfaranet.settings import CamVidData, CityscapesData, DataSettings, SampleData
 
 
 def prepare(name: str, settings: DataSettings, output: Path) -> DatasetRecord:

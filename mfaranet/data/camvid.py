@@ -11,7 +11,7 @@ from mfaranet.data.checking import LabelSet, Pair, Source
 from mfaranet.data.prepared import SPLITS
 from mfaranet.errors import InputError
 from mfaranet.files import sha256, unzip
-from mfaranet.params import CamVidData
+from mfaranet.settings import CamVidData
 
 VARIABLE = "MFARANET_CAMVID"
 SIZE = (360, 480)

@@ -11,7 +11,7 @@ from mfaranet.data.checking import LabelSet, Pair, Source
 from mfaranet.data.prepared import SPLITS
 from mfaranet.errors import InputError
 from mfaranet.files import unzip
-from mfaranet.params import CityscapesData
+from mfaranet.settings import CityscapesData
 
 VARIABLE = "CITYSCAPES_DATASET"
 IMAGES, IMAGE_SUFFIX = "leftImg8bit", "_leftImg8bit.png"

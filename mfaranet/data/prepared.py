@@ -13,7 +13,6 @@ from PIL import Image
 from pydantic import BaseModel, ConfigDict, ValidationError
 from torch import Tensor
 from torch.utils.data import Dataset
-from torchvision import tv_tensors
 from torchvision.transforms.v2.functional import pil_to_tensor
 
 from mfaranet.errors import InputError
@@ -72,7 +71,7 @@ class DatasetRecord(BaseModel):
 class SegmentationDataset(Dataset[tuple[Tensor, Tensor]]):
     """A labelled split of a prepared data set.
 
-    An item is an image (3, H, W) and its label (H, W) of class indices with 255 for ignored, both uint8 tv_tensors;
+    An item is an image (3, H, W) and its label (H, W) of class indices with 255 for ignored, both uint8;
     ``transform(image, label)``, where given, makes the item of them.
 
     Raises:
@@ -100,12 +99,17 @@ class SegmentationDataset(Dataset[tuple[Tensor, Tensor]]):
 
     def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
         name = f"{self.stems[index]}.png"
-        image = tv_tensors.Image(_read(self._images / name))
-        label = tv_tensors.Mask(_read(self._labels / name)[0])
+        image = read_png(self._images / name)
+        label = read_png(self._labels / name)[0]
         return self.transform(image, label) if self.transform else (image, label)
 
 
-def _read(path: Path) -> Tensor:
+def read_png(path: Path) -> Tensor:
+    """Pixels (channels, H, W), uint8.
+
+    Raises:
+        InputError: the file is missing or damaged.
+    """
     try:
         pixels: Tensor = pil_to_tensor(Image.open(path))
     except (OSError, SyntaxError):  # the latter is Pillow's for a damaged chunk

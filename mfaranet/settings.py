@@ -1,0 +1,215 @@
+"""Every setting's type and limits: the sections of params.yaml, and what one run gets of them."""
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+Positive = Annotated[int, Field(gt=0)]
+Fraction = Annotated[float, Field(ge=0, le=1)]
+Size = tuple[Positive, Positive]
+"""Height and width in pixels."""
+Factors = tuple[Annotated[float, Field(gt=0)], Annotated[float, Field(gt=0)]]
+"""Of height and width."""
+ProtocolName = Literal[
+    "full_image",
+    "single_scale",
+    "single_scale_flip",
+    "multi_scale_flip",
+    "single_scale_plain",
+    "single_scale_flip_plain",
+    "multi_scale_flip_plain",
+]
+Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_]*$")]
+"""A name that is a folder, a DVC stage and a Snakemake rule at once: no dots, dashes or capitals."""
+
+
+class Strict(BaseModel):
+    """Unknown keys are refused, and nothing is converted silently."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+class SampleData(Strict):
+    """Street scenes drawn by mfaranet.data.sample."""
+
+    form: Literal["sample"]
+    size: Size
+    train: Positive
+    val: Positive
+    test: Positive
+    seed: int
+
+
+class CamVidData(Strict):
+    """CamVid in the SegNet form."""
+
+    form: Literal["camvid"]
+    source: Path | None
+    """A folder or a zip; without it $MFARANET_CAMVID, without that the download from ``url``."""
+    url: str
+    sha256: str | None
+
+
+class CityscapesData(Strict):
+    """Cityscapes, from the user's own copy."""
+
+    form: Literal["cityscapes"]
+    source: Path | None
+    """A folder that holds leftImg8bit/ and gtFine/, or the two official zips; without it $CITYSCAPES_DATASET."""
+
+
+DataSettings = SampleData | CamVidData | CityscapesData
+
+
+class WeightsFile(Strict):
+    """A weight file of others: a backbone's from ImageNet, or a trained network of the authors."""
+
+    url: str | None
+    """null: there is no public link that could be checked, so only ``path`` will do."""
+    sha256: str | None
+    path: Path | None
+    """A local file, used instead of the download."""
+
+
+class NetworkSettings(Strict):
+    """Arguments of mfaranet.get_model."""
+
+    name: str
+    options: dict[str, Any]
+
+
+class LossSettings(Strict):
+    """The paper's joint loss (see mfaranet.losses)."""
+
+    name: Literal["joint_edge_ohem", "joint_edge", "cross_entropy"]
+    ohem_threshold: Fraction
+    ohem_min_kept: Positive
+    boundary_weight: Annotated[float, Field(ge=0)]
+    attention_weight: Annotated[float, Field(ge=0)]
+    attention_threshold: float
+    scales_weight: Annotated[float, Field(ge=0)]
+    auxiliary_weight: Annotated[float, Field(ge=0)]
+
+
+class AugmentationSettings(Strict):
+    """Random changes of a training image (see mfaranet.data.transforms)."""
+
+    scale: tuple[Annotated[float, Field(gt=0)], Annotated[float, Field(gt=0)]]
+    rotation: Annotated[float, Field(ge=0, le=180)]
+    rotation_probability: Fraction
+    flip_probability: Fraction
+
+    @model_validator(mode="after")
+    def _ordered(self) -> "AugmentationSettings":
+        if self.scale[0] > self.scale[1]:
+            raise ValueError("scale must be [smallest, largest]")
+        return self
+
+
+class TrainSettings(Strict):
+    """Everything that changes what a training run computes."""
+
+    released: WeightsFile | None
+    """A trained network of the authors, taken instead of training."""
+    split: Literal["train", "trainval"]
+    size: Size
+    """Images are resized to this times ``input_factors``."""
+    input_factors: Factors
+    crop: Size | Literal["full"]
+    """Times ``input_factors`` as well; ``full``: the whole resized image."""
+    epochs: Positive
+    batch_size: Annotated[int, Field(ge=2)]
+    workers: Annotated[int, Field(ge=0)]
+    seed: int
+    base_lr: Annotated[float, Field(gt=0)]
+    decoder_lr_factor: Annotated[float, Field(gt=0)]
+    momentum: Annotated[float, Field(ge=0, lt=1)]
+    weight_decay: Annotated[float, Field(ge=0)]
+    poly_power: Annotated[float, Field(gt=0)]
+    validate_every: Positive
+    precision: Literal["32-true", "16-mixed", "bf16-mixed"]
+    augmentation: AugmentationSettings
+    loss: LossSettings
+
+    @property
+    def input_size(self) -> Size:
+        """Height and width that images are resized to."""
+        return _times(self.size, self.input_factors)
+
+    @property
+    def crop_size(self) -> Size:
+        """Height and width of what the network sees in training."""
+        return self.input_size if self.crop == "full" else _times(self.crop, self.input_factors)
+
+
+class EvaluateSettings(Strict):
+    """How a trained network is measured."""
+
+    protocols: Annotated[list[ProtocolName], Field(min_length=1)]
+    size: Size
+    """The network's input image is resized to this times ``input_factors``."""
+    input_factors: Factors
+    window: Size | Literal["full"]
+    """Times ``input_factors`` as well; ``full``: the whole resized image."""
+    base_size: Positive
+    """Longer side of the image at scale 1 in sliding-window protocols, whatever the input size."""
+    checkpoint: Literal["best", "last"]
+    pictures: Positive
+
+    @property
+    def input_size(self) -> Size:
+        """Height and width that images are resized to."""
+        return _times(self.size, self.input_factors)
+
+    @property
+    def window_size(self) -> Size:
+        """Height and width of a sliding window."""
+        return self.input_size if self.window == "full" else _times(self.window, self.input_factors)
+
+
+class Profile(Strict):
+    """What one data set changes."""
+
+    data: DataSettings = Field(discriminator="form")
+    weights: Literal["none", "imagenet"]
+    train: dict[str, Any]
+    evaluate: dict[str, Any]
+
+
+class Experiment(Strict):
+    """What one experiment changes. The parts are apart so that each stage depends on its own alone."""
+
+    network: dict[str, Any]
+    train: dict[str, Any]
+    evaluate: dict[str, Any]
+
+
+class TableSettings(Strict):
+    """One table: what it shows, and of which experiments and protocols."""
+
+    kind: Literal["overall", "per_class"]
+    title: str
+    experiments: Annotated[list[Name], Field(min_length=1)]
+    protocols: Annotated[list[ProtocolName], Field(min_length=1)]
+
+
+class Settings(Strict):
+    """The complete settings of one experiment on one data set."""
+
+    data: DataSettings = Field(discriminator="form")
+    weights: Literal["none", "imagenet"]
+    network: NetworkSettings
+    train: TrainSettings
+    evaluate: EvaluateSettings
+
+    def digest(self, *parts: str) -> str:
+        """SHA-256 over the named parts (all of them by default), the same for the same values in any key order."""
+        chosen = self.model_dump(mode="json", include=set(parts) if parts else None)
+        return hashlib.sha256(json.dumps(chosen, sort_keys=True).encode()).hexdigest()
+
+
+def _times(size: Size, factors: Factors) -> Size:
+    return (round(size[0] * factors[0]), round(size[1] * factors[1]))

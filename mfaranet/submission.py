@@ -1,0 +1,112 @@
+"""Predict a test split, and pack the label maps as the Cityscapes test server takes them."""
+
+import io
+import zipfile
+from collections.abc import Sequence
+from contextlib import redirect_stdout
+from pathlib import Path, PurePath
+
+import numpy as np
+import torch
+from cityscapesscripts.helpers.csHelpers import getCoreImageFileName
+from PIL import Image
+from torch import nn
+from tqdm import tqdm
+
+from mfaranet.data import cityscapes
+from mfaranet.data.prepared import DatasetRecord, read_png
+from mfaranet.errors import InputError
+from mfaranet.files import atomic_write
+from mfaranet.inference import PROTOCOLS, InputSizes, predict
+
+SPLIT = "test"
+
+
+def write_submission(model: nn.Module, root: Path, protocol: str, sizes: InputSizes, archive: Path) -> None:
+    """Write a zip of one PNG (H, W), 8-bit grey, per test image, with the ids of the data set's own label files.
+
+    It is put in place only when it holds the whole split and has passed ``check``. Equal predictions give equal bytes.
+
+    Args:
+        model: put in evaluation mode; the images go to its device.
+        root: a prepared data set; its test split needs no labels.
+
+    Raises:
+        InputError: the zip is there already, the split is not whole, a name is not as in Cityscapes (asked of sets
+            with the label ids of Cityscapes only), an image is damaged or has not the size of the others.
+    """
+    record = DatasetRecord.load(root)
+    images = {member_name(path): path for path in sorted((root / "images" / SPLIT).glob("*.png"))}
+    names = list(images)
+    _check_split(names, record, root)
+    if archive.exists():
+        raise InputError(f"{archive} is there already and is not overwritten; move it away, or submit it")
+    ids = np.array(record.label_ids, dtype=np.uint8)
+
+    @torch.inference_mode()
+    def write(temporary: Path) -> None:
+        device = next(model.parameters()).device
+        model.eval()
+        with zipfile.ZipFile(temporary, "w") as content:
+            for name, path in tqdm(images.items(), desc=protocol):
+                prediction = predict(model, read_png(path).to(device), PROTOCOLS[protocol], sizes)
+                # A bare ZipInfo has a fixed time.
+                with content.open(zipfile.ZipInfo(name), "w") as file:
+                    Image.fromarray(ids[prediction.cpu().numpy()]).save(file, format="PNG")
+        check(temporary, names, record)
+
+    atomic_write(archive, write)
+
+
+def member_name(image: Path) -> str:
+    """Name in the zip of the prediction for an image: ``{city}_{sequence}_{frame}.png`` on Cityscapes."""
+    return f"{image.stem.removesuffix(f'_{cityscapes.IMAGES}')}.png"
+
+
+def check(archive: Path, names: Sequence[str], record: DatasetRecord) -> None:
+    """Read a zip back: exactly these members, each 8-bit grey, of the data set's size, with its label ids alone.
+
+    Raises:
+        InputError: it is otherwise; the message names the first wrong member.
+    """
+    with zipfile.ZipFile(archive) as content:
+        if sorted(content.namelist()) != sorted(names):
+            raise InputError(f"{record.title}: not exactly one prediction for each of {len(names)} test images")
+        for name in names:
+            with content.open(name) as file, Image.open(file) as image:
+                found = (image.mode, image.height, image.width)
+                values = [value for value, pixels in enumerate(image.histogram()) if pixels]
+            if found != ("L", *record.size):
+                raise InputError(
+                    f"{record.title}: prediction {name} has mode and size {found} instead of {('L', *record.size)}; "
+                    "if its test image is no longer as it was prepared, prepare the data set again"
+                )
+            if not set(values) <= set(record.label_ids):
+                raise InputError(f"{record.title}: prediction {name} has values {values}, not only {record.label_ids}")
+
+
+def _check_split(names: Sequence[str], record: DatasetRecord, root: Path) -> None:
+    expected = record.splits[SPLIT]
+    if not names or len(names) != expected:
+        raise InputError(
+            f"{root}: {len(names)} of {expected} test images are there, and a submission needs a whole test split; "
+            "prepare the data set again, with test images"
+        )
+    wrong = [name for name in names if not _is_official(name)]
+    if wrong and record.label_ids == cityscapes.label_set().ids:
+        raise InputError(
+            f"{root / 'images' / SPLIT}: names not of the form city_sequence_frame (first: {wrong[0]}, "
+            f"{len(wrong)} in all), which the Cityscapes server needs; name the images so in the source, "
+            "and prepare the data set again"
+        )
+
+
+def _is_official(name: str) -> bool:
+    """Whether cityscapesScripts, given the ground truth's name, looks for a prediction of this name."""
+    stem = PurePath(name).stem
+    try:
+        with redirect_stdout(io.StringIO()):
+            found: str = getCoreImageFileName(f"{stem}{cityscapes.LABEL_SUFFIX}")
+    except SystemExit:  # its way to refuse a name
+        return False
+    return found == stem

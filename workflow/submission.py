@@ -1,0 +1,48 @@
+"""Stage submission: predict the test split by each protocol, as zips that the Cityscapes test server takes."""
+
+import torch
+import typer
+from common import Paths, read_json, start, write_run
+
+from mfaranet.checkpoints import load_trained
+from mfaranet.data.prepared import DatasetRecord
+from mfaranet.files import sha256
+from mfaranet.inference import InputSizes
+from mfaranet.params import load
+from mfaranet.submission import SPLIT, write_submission
+
+
+def main(
+    dataset: str = typer.Argument(help="a data set of params.yaml"),
+    experiment: str = typer.Argument(help="an experiment of params.yaml"),
+) -> None:
+    """Write one zip of label-id PNGs for each protocol, and a description of the run beside them."""
+    settings = load().settings(dataset, experiment)
+    chosen = settings.evaluate
+    paths = Paths(dataset, experiment)
+    record = DatasetRecord.load(paths.data)
+    training = read_json(paths.training / "run.json")
+    model, facts = load_trained(paths.checkpoints / f"{chosen.checkpoint}.safetensors")
+    model.to("cuda" if torch.cuda.is_available() else "cpu")
+    sizes = InputSizes(chosen.input_size, chosen.window_size, chosen.base_size)
+    archives = {protocol: paths.submission / f"{protocol}.zip" for protocol in chosen.protocols}
+    for protocol, archive in archives.items():
+        write_submission(model, paths.data, protocol, sizes, archive)
+    write_run(
+        paths.submission,
+        f"submission@{dataset}-{experiment}",
+        [settings],
+        ("data", "weights", "network", "train", "evaluate"),
+        record,
+        split=SPLIT,
+        network=settings.network.model_dump(mode="json"),
+        sizes={"size": chosen.input_size, "window": chosen.window_size},
+        checkpoint={"name": chosen.checkpoint, "epoch": facts["epoch"]},
+        weights=facts["weights"],
+        training=training,
+        archives={archive.name: sha256(archive) for archive in archives.values()},
+    )
+
+
+if __name__ == "__main__":
+    start(main)
