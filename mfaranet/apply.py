@@ -1,4 +1,4 @@
-"""Use a trained network on any image."""
+"""Use trained networks: ours on any image, the authors' in our form."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,10 +9,14 @@ from PIL import Image, UnidentifiedImageError
 from torchvision.transforms.v2.functional import pil_to_tensor
 from tqdm import tqdm
 
-from mfaranet.checkpoints import load_trained
+from mfaranet.checkpoints import load_trained, save
+from mfaranet.data import cityscapes
 from mfaranet.errors import InputError
-from mfaranet.files import write_png
+from mfaranet.files import sha256, write_png
 from mfaranet.inference import PROTOCOLS, InputSizes, predict
+from mfaranet.models import get_model
+from mfaranet.official import OfficialCheckpoint, load_official_checkpoint
+from mfaranet.settings import NetworkSettings
 
 
 def segment(checkpoint: Path, images: Sequence[Path], output: Path) -> list[Path]:
@@ -36,3 +40,27 @@ def segment(checkpoint: Path, images: Sequence[Path], output: Path) -> list[Path
         write_png(target, palette[labels.numpy()])
         written.append(target)
     return written
+
+
+def convert_released(file: Path, output: Path, network: NetworkSettings) -> OfficialCheckpoint:
+    """Write a network that the authors trained on Cityscapes as a checkpoint of ours, safetensors with facts.
+
+    Raises:
+        InputError: the file cannot be read, or is not of this network; ``output`` exists already.
+    """
+    if output.exists():
+        raise InputError(f"{output} exists already, and is not overwritten")
+    labels = cityscapes.label_set()
+    model = get_model(network.name, len(labels.classes), **network.options)
+    found = load_official_checkpoint(model, file)
+    facts = {
+        "network": network.name,
+        "options": network.options,
+        "classes": labels.classes,
+        "colours": labels.colours,
+        "dataset": "Cityscapes",
+        "epoch": found.epoch,
+        "weights": {"released": {"origin": str(file), "sha256": sha256(file)}},
+    }
+    save(model, output, facts)
+    return found

@@ -50,6 +50,22 @@ def params(
 
 
 @app.command()
+def convert(
+    file: Annotated[Path, typer.Argument(help="the authors' .pth, trained on Cityscapes")],
+    output: Annotated[Path, typer.Argument(help="the file to write, .safetensors")],
+    experiment: Annotated[str, typer.Option(help="experiment of params.yaml with the network's options")] = "base",
+) -> None:
+    """Bring a trained network of the authors into our form, for `mfaranet predict` or load_trained."""
+    from mfaranet.apply import convert_released
+    from mfaranet.params import load
+
+    found = convert_released(file, output, load().settings("cityscapes", experiment).network)
+    typer.echo(f"{output}: epoch {found.epoch}; left out: {', '.join(found.left_out) or 'nothing'}")
+    if found.untouched:
+        typer.echo(f"not in the file, training-only and left as initialised: {', '.join(found.untouched)}")
+
+
+@app.command()
 def predict(
     checkpoint: Annotated[Path, typer.Argument(help="best.safetensors or last.safetensors of a training run")],
     images: Annotated[list[Path], typer.Argument(help="RGB images of any size")],

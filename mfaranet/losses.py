@@ -43,14 +43,14 @@ def image_balanced_cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
     where the official code adds 0/0; the gradients are the same.
     """
     losses = F.cross_entropy(logits, labels, ignore_index=IGNORE_INDEX, reduction="none")
-    images = len(labels)
-    offset = torch.arange(images, device=labels.device).view(-1, 1, 1) * (IGNORE_INDEX + 1)
-    counts = torch.bincount((labels + offset).flatten(), minlength=images * (IGNORE_INDEX + 1)).view(images, -1)
-    counts = counts[:, :IGNORE_INDEX].float()
+    pixels = labels.flatten(1)
+    # Not bincount: on a GPU that waits for its largest value.
+    counts = torch.zeros(len(labels), IGNORE_INDEX + 1, device=labels.device)
+    counts = counts.scatter_add(1, pixels, torch.ones_like(pixels, dtype=counts.dtype))[:, :IGNORE_INDEX]
     # float32 and this order of operations, so that the weights are the official ones to the last bit.
     share = counts / counts.sum(dim=1, keepdim=True).clamp(min=1)
     class_weights = F.pad((1 - share) + 1, (0, 1), value=0)
-    weights = class_weights.gather(1, labels.flatten(1)).view_as(losses).to(losses.dtype)
+    weights = class_weights.gather(1, pixels).view_as(losses).to(losses.dtype)
     total = weights.sum(dim=(1, 2))
     return ((weights * losses).sum(dim=(1, 2)) / total.clamp(min=1)).sum()
 
@@ -112,8 +112,8 @@ class Loss:
         terms = {}
         joint = bool(outputs.get("scores")) and self.scales_weight > 0
         if not (joint and outputs.get("out_is_score", False)):
-            terms["output"] = cross_entropy(outputs["out"], labels)
-        auxiliary = [cross_entropy(resize_to(logits, size), labels) for logits in outputs.get("auxiliary", [])]
+            terms["output"] = cross_entropy(_at(outputs["out"], size), labels)
+        auxiliary = [cross_entropy(_at(logits, size), labels) for logits in outputs.get("auxiliary", [])]
         if auxiliary:
             terms["auxiliary"] = torch.stack(auxiliary).sum()
         if joint:
@@ -128,9 +128,9 @@ class Loss:
         return {"total": total, **terms}
 
     def _joint_terms(self, outputs: Outputs, labels: Tensor, size: tuple[int, int]) -> dict[str, Tensor]:
-        scores = [resize_to(score, size) for score in outputs["scores"]]
+        scores = [_at(score, size) for score in outputs["scores"]]
         terms = {"scales": torch.stack([self._segmentation(score, labels) for score in scores]).sum()}
-        edges = [resize_to(boundary, size) for boundary in outputs.get("boundaries", [])]
+        edges = [_at(boundary, size) for boundary in outputs.get("boundaries", [])]
         if edges and self.name != "cross_entropy":
             target = boundary_target(labels)
             terms["boundary"] = torch.stack([boundary_cross_entropy(edge, target) for edge in edges]).sum()
@@ -147,3 +147,8 @@ class Loss:
         if self.name == "joint_edge":
             return image_balanced_cross_entropy(score, labels)
         return cross_entropy(score, labels)
+
+
+def _at(maps: Tensor, size: tuple[int, int]) -> Tensor:
+    """Maps at the label's size, and in single precision at least: in half, a sum over an image overflows."""
+    return resize_to(maps.to(torch.promote_types(maps.dtype, torch.float32)), size)

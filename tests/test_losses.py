@@ -8,9 +8,11 @@ import pytest
 import torch
 from official import GOLDENS, assert_stats, fill, make_input, make_label, variant
 from torch import Tensor
+from torch._subclasses.fake_tensor import DataDependentOutputException, FakeTensorMode
 
 import mfaranet
 from mfaranet import losses
+from mfaranet.models.layers import Outputs
 from mfaranet.official import our_names
 from mfaranet.training import make_optimizer, make_schedule
 
@@ -71,6 +73,34 @@ def test_no_pixel_on_a_boundary_adds_nothing_where_the_official_loss_is_nan() ->
     (losses.ohem_cross_entropy(scores, label) + 0.1 * attention).backward()
     assert scores.grad is not None
     assert scores.grad.norm().item() == pytest.approx(golden["grad_l2_seg"], rel=1e-8)
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_half_precision_changes_little(dtype: torch.dtype) -> None:
+    scores, label, edges = loss_inputs(2, 96, 128, 11)
+    # Large logits, whose sum over an image is more than half precision can hold.
+    outputs = [(100 * scores).to(dtype), scores.to(dtype), edges.to(dtype)]
+
+    def total(out: Tensor, score: Tensor, edge: Tensor) -> float:
+        return losses.Loss()({"out": out, "scores": [score] * 4, "boundaries": [edge] * 4}, label)["total"].item()
+
+    exact = total(*(each.double() for each in outputs))
+    assert total(*outputs) == pytest.approx(exact, rel=1e-5)
+
+
+@pytest.mark.parametrize("name", ["joint_edge_ohem", "joint_edge", "cross_entropy"])
+def test_no_value_is_waited_for(name: str) -> None:
+    """Fake tensors have no values: whatever would copy one to the host raises an error."""
+    with FakeTensorMode():
+        scores = torch.zeros(2, 19, 24, 32, requires_grad=True)
+        label = torch.zeros(2, 96, 128, dtype=torch.int64)
+        out, edge = torch.zeros(2, 19, 96, 128, requires_grad=True), torch.zeros(2, 1, 24, 32, requires_grad=True)
+        outputs: Outputs = {"out": out, "scores": [scores] * 4, "boundaries": [edge] * 4, "auxiliary": [scores]}
+        terms = losses.Loss(name)(outputs, label)
+        terms["total"].backward()
+        assert scores.grad is not None
+        with pytest.raises(DataDependentOutputException):
+            terms["total"].item()
 
 
 def test_boundary_target() -> None:
@@ -143,7 +173,8 @@ def test_training_steps(name: str) -> None:
         assert terms["scales"].item() == pytest.approx(segmentation, rel=tight)
         if "boundary" in terms:
             boundary = sum(stage["bce2d"] for stage in expected["stages"])
-            assert terms["boundary"].item() == pytest.approx(boundary, rel=max(tight, 3e-8))
+            # A sum of float32 numbers, in float64 cases too.
+            assert terms["boundary"].item() == pytest.approx(boundary, rel=max(tight, 1e-7))
             attention = [stage["edge_attention"] for stage in expected["stages"]]
             if "nan" not in attention:
                 assert terms["attention"].item() == pytest.approx(sum(attention), rel=tight)
@@ -152,7 +183,8 @@ def test_training_steps(name: str) -> None:
             2 if dtype == torch.float32 else 0
         )
         gradients = [p.grad for p in model.parameters() if p.grad is not None]
-        assert len(gradients) == len(list(model.parameters())) - len(expected["params_without_grad"])
+        if "params_without_grad" in expected:
+            assert len(gradients) == len(list(model.parameters())) - len(expected["params_without_grad"])
         norm = math.sqrt(sum(float(g.double().pow(2).sum()) for g in gradients))
         assert norm == pytest.approx(expected["global_grad_l2"], rel=loose)
         for key, value in expected.get("grad_l2", {}).items():

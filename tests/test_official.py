@@ -6,8 +6,11 @@ import pytest
 import torch
 from official import STATE_DICTS, fill, make_input, tensor_of, variant
 from torch import Tensor, nn
+from typer.testing import CliRunner
 
 import mfaranet
+from mfaranet.checkpoints import load_trained
+from mfaranet.cli import app
 from mfaranet.errors import InputError
 from mfaranet.official import our_names
 
@@ -104,3 +107,16 @@ def test_a_pickle_that_could_run_code_is_refused(tmp_path: Path) -> None:
         mfaranet.load_official_checkpoint(model, str(path))
     with pytest.raises(InputError, match="does not exist"):
         mfaranet.load_official_checkpoint(model, tmp_path / "nothing.pth")
+
+
+def test_the_command_converts_a_file_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    torch.save({"epoch": 200, "state_dict": released()}, tmp_path / "authors.pth")
+    monkeypatch.chdir(Path(__file__).parents[1])
+    arguments = ["convert", str(tmp_path / "authors.pth"), str(tmp_path / "ours.safetensors")]
+    said = CliRunner().invoke(app, arguments).output
+    assert "epoch 200; left out: nothing" in said
+    model, facts = load_trained(tmp_path / "ours.safetensors")
+    assert (facts["epoch"], facts["classes"][0], facts["colours"][0]) == (200, "road", [128, 64, 128])
+    assert torch.equal(output(model), output(fill(variant("resnet18"))))
+    with pytest.raises(InputError, match="exists already"):
+        CliRunner().invoke(app, arguments, catch_exceptions=False)

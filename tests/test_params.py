@@ -98,7 +98,7 @@ def test_an_experiment_wins_over_the_profile_and_the_profile_over_the_base(tmp_p
         (("datasets",), ["sample", "sample"], r"datasets: the same name"),
         (("selected_experiments",), ["bas"], r"experiments has no 'bas'"),
         (("submissions",), ["trainval"], r"submissions: 'trainval' is not among selected_experiments"),
-        (("train", "crop"), "whole", r"train\.crop"),
+        (("profiles", "sample", "train", "crop"), "whole", r"profiles\.sample\.train\.crop"),
         (("evaluate", "input_factors"), [0.0, 1.0], r"evaluate\.input_factors\.0: .*greater than 0"),
         (("tables", "overall", "experiments"), ["bas"], r"tables\.overall\.experiments: no experiment is called 'bas'"),
     ],

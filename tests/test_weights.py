@@ -121,9 +121,7 @@ def test_no_network_says_what_to_do(tmp_path: Path, cache: Path, monkeypatch: py
         weights.fetch_backbone("stdc1", WeightsFile(url=None, sha256=None, path=None), tmp_path)
 
 
-def test_a_download_is_kept_if_it_is_a_weight_file(
-    tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_only_a_weight_file_is_kept_of_downloads(tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     answers = [b"<html>quota exceeded</html>", b""]
 
     def download(_url: str, path: str) -> None:
