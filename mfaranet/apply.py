@@ -6,7 +6,6 @@ from pathlib import Path
 import numpy as np
 import torch
 from PIL import Image, UnidentifiedImageError
-from torchvision.transforms.v2.functional import pil_to_tensor
 from tqdm import tqdm
 
 from mfaranet.checkpoints import load_trained, save
@@ -30,7 +29,7 @@ def segment(checkpoint: Path, images: Sequence[Path], output: Path) -> list[Path
     written = []
     for path in tqdm(images, desc="segment"):
         try:
-            image = pil_to_tensor(Image.open(path).convert("RGB"))
+            image = torch.from_numpy(np.array(Image.open(path).convert("RGB"))).permute(2, 0, 1)
         except (OSError, UnidentifiedImageError) as error:
             raise InputError(f"{path} is no readable image: {error}") from None
         size = (image.shape[-2], image.shape[-1])

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from torch import Tensor, nn
@@ -13,7 +14,7 @@ from mfaranet.conventions import IGNORE_INDEX
 from mfaranet.data.prepared import DatasetRecord, SegmentationDataset
 from mfaranet.files import atomic_write, write_png
 from mfaranet.inference import PROTOCOLS, InputSizes, predict_split
-from mfaranet.metrics import constant_prediction, new_confusion, summarise
+from mfaranet.metrics import confusion_matrix, constant_prediction, summarise
 
 SPLIT = "val"
 
@@ -26,13 +27,14 @@ def evaluate(
     Writes each prediction to ``predictions`` as ``<stem>.png`` with the ids of the data set's own label files.
     """
     record = dataset.record
-    confusion = new_confusion(len(record.classes)).to(next(model.parameters()).device)
+    classes = len(record.classes)
+    confusion = torch.zeros(classes, classes, dtype=torch.int64, device=next(model.parameters()).device)
     ids = np.array(record.label_ids, dtype=np.uint8)
     stream = predict_split(model, dataset, PROTOCOLS[protocol], sizes, range(len(dataset)))
     for index, prediction, label in tqdm(stream, desc=protocol, total=len(dataset)):
-        confusion.update(prediction, label)
+        confusion += confusion_matrix(prediction, label, classes)
         write_png(predictions / f"{dataset.stems[index]}.png", ids[prediction.cpu().numpy()])
-    return summarise(confusion.compute(), record.classes)
+    return summarise(confusion, record.classes)
 
 
 def most_frequent_class(record: DatasetRecord) -> dict[str, Any]:

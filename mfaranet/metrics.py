@@ -4,14 +4,18 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torchmetrics.classification import MulticlassConfusionMatrix
 
 from mfaranet.conventions import IGNORE_INDEX
 
 
-def new_confusion(num_classes: int) -> MulticlassConfusionMatrix:
-    """An empty confusion matrix: call ``update(prediction, label)`` with maps of class indices, 255 ignored."""
-    return MulticlassConfusionMatrix(num_classes, ignore_index=IGNORE_INDEX, validate_args=False)
+def confusion_matrix(prediction: Tensor, label: Tensor, num_classes: int) -> Tensor:
+    """Pixels (C, C), int64, of each class of the label (rows) and of the prediction (columns), 255 ignored.
+
+    Both maps hold class indices in any integer type and are of one shape.
+    """
+    valid = label != IGNORE_INDEX
+    pairs = num_classes * label[valid].long() + prediction[valid].long()
+    return torch.bincount(pairs, minlength=num_classes**2).view(num_classes, num_classes)
 
 
 def intersection_over_union(confusion: Tensor) -> Tensor:
@@ -24,12 +28,22 @@ def intersection_over_union(confusion: Tensor) -> Tensor:
     return hit / (confusion.sum(0) + confusion.sum(1) - hit)
 
 
+def class_accuracy(confusion: Tensor) -> Tensor:
+    """Share of each class's pixels that are predicted right (C), float64; NaN for a class that the truth has not."""
+    confusion = confusion.double()
+    return confusion.diagonal() / confusion.sum(1)
+
+
 def summarise(confusion: Tensor, classes: list[str]) -> dict[str, Any]:
-    """``miou`` over the classes that occur, ``pixel_accuracy`` and ``iou`` per class, in 0..1; None for no value."""
+    """``miou`` and ``mean_accuracy`` over the classes that occur, ``pixel_accuracy``, ``iou`` per class.
+
+    In 0..1; None for no value.
+    """
     iou = intersection_over_union(confusion)
     accuracy = confusion.diagonal().sum().double() / confusion.sum()
     return {
         "miou": _number(iou.nanmean()),
+        "mean_accuracy": _number(class_accuracy(confusion).nanmean()),
         "pixel_accuracy": _number(accuracy),
         "iou": {name: _number(value) for name, value in zip(classes, iou, strict=True)},
     }

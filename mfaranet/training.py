@@ -22,7 +22,7 @@ from mfaranet.data.transforms import Augmentation, normalise
 from mfaranet.errors import InputError
 from mfaranet.inference import PROTOCOLS, InputSizes, predict_split
 from mfaranet.losses import Loss
-from mfaranet.metrics import intersection_over_union, new_confusion
+from mfaranet.metrics import confusion_matrix, intersection_over_union
 from mfaranet.settings import TrainSettings
 
 
@@ -104,12 +104,13 @@ def make_schedule(optimizer: Optimizer, iterations: int, power: float) -> Polyno
 
 def validate(model: nn.Module, dataset: SegmentationDataset, size: tuple[int, int], fabric: Fabric) -> float:
     """mIoU (0..1) on whole images at ``size``, each process taking its share of the images."""
-    confusion = new_confusion(len(dataset.record.classes)).to(fabric.device)
+    classes = len(dataset.record.classes)
+    confusion = torch.zeros(classes, classes, dtype=torch.int64, device=fabric.device)
     share = range(fabric.global_rank, len(dataset), fabric.world_size)
     sizes = InputSizes(size, window=size, base_size=max(size))
     for _, prediction, label in predict_split(model, dataset, PROTOCOLS["full_image"], sizes, share):
-        confusion.update(prediction, label)
-    total = _reduce(fabric, confusion.confmat, "sum")
+        confusion += confusion_matrix(prediction, label, classes)
+    total = _reduce(fabric, confusion, "sum")
     return float(intersection_over_union(total).nanmean())
 
 

@@ -19,7 +19,7 @@ from mfaranet.settings import Settings
 if TYPE_CHECKING:
     from mfaranet.data.prepared import DatasetRecord
 
-PACKAGES = ("mfaranet", "torch", "torchvision")
+PACKAGES = ("mfaranet", "torch", "opencv-python-headless")
 
 
 class Paths:

@@ -9,11 +9,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Self
 
+import numpy as np
+import torch
 from PIL import Image
 from pydantic import BaseModel, ConfigDict, ValidationError
 from torch import Tensor
 from torch.utils.data import Dataset
-from torchvision.transforms.v2.functional import pil_to_tensor
 
 from mfaranet.errors import InputError
 from mfaranet.files import write_text
@@ -111,7 +112,7 @@ def read_png(path: Path) -> Tensor:
         InputError: the file is missing or damaged.
     """
     try:
-        pixels: Tensor = pil_to_tensor(Image.open(path))
+        pixels = np.atleast_3d(np.array(Image.open(path)))
     except (OSError, SyntaxError):  # the latter is Pillow's for a damaged chunk
         raise InputError(f"{path} is missing or damaged; prepare the data set again") from None
-    return pixels
+    return torch.from_numpy(pixels).permute(2, 0, 1)

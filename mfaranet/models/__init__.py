@@ -1,4 +1,4 @@
-"""Networks by name, in the manner of torchvision."""
+"""Networks by name."""
 
 import inspect
 from collections.abc import Callable, Mapping

@@ -3,10 +3,9 @@
 from collections.abc import Sequence
 
 from torch import nn
-from torchvision.models.resnet import BasicBlock
 
 from mfaranet.models.backbones.encoder import Encoder
-from mfaranet.models.backbones.resnet import NO_DROPOUT, residual_stage
+from mfaranet.models.backbones.resnet import NO_DROPOUT, BasicBlock, residual_stage
 
 
 class DFNet(Encoder):

@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
-from torch import nn
-from torchvision.models.resnet import BasicBlock, Bottleneck
+import torch.nn.functional as F
+from torch import Tensor, nn
 
 from mfaranet.models.backbones.encoder import Encoder
 from mfaranet.models.layers import conv_bn_relu
@@ -11,11 +11,64 @@ from mfaranet.models.layers import conv_bn_relu
 NO_DROPOUT = (0.0, 0.0, 0.0, 0.0, 0.0)
 
 
+class BasicBlock(nn.Module):
+    """Two 3x3 convolutions and a shortcut: (N, in_channels, H, W) to (N, width, H/stride, W/stride).
+
+    Args:
+        projection: makes the shortcut where size or channels change.
+        dilation: of the second convolution; the first has the stride.
+    """
+
+    expansion = 1
+
+    def __init__(
+        self, in_channels: int, width: int, stride: int = 1, projection: nn.Module | None = None, dilation: int = 1
+    ) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(in_channels, width, 3, stride, padding=1, bias=False)
+        self.bn1 = nn.BatchNorm2d(width)
+        self.conv2 = nn.Conv2d(width, width, 3, padding=dilation, dilation=dilation, bias=False)
+        self.bn2 = nn.BatchNorm2d(width)
+        self.downsample = projection or nn.Identity()
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = F.relu(self.bn1(self.conv1(x)), inplace=True)
+        y = self.bn2(self.conv2(y)) + self.downsample(x)
+        return F.relu(y, inplace=True)
+
+
+class Bottleneck(nn.Module):
+    """A 3x3 convolution between two 1x1 ones, and a shortcut: to (N, 4 * width, H/stride, W/stride).
+
+    Args as in BasicBlock; stride and dilation are those of the 3x3 convolution.
+    """
+
+    expansion = 4
+
+    def __init__(
+        self, in_channels: int, width: int, stride: int = 1, projection: nn.Module | None = None, dilation: int = 1
+    ) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(in_channels, width, 1, bias=False)
+        self.bn1 = nn.BatchNorm2d(width)
+        self.conv2 = nn.Conv2d(width, width, 3, stride, padding=dilation, dilation=dilation, bias=False)
+        self.bn2 = nn.BatchNorm2d(width)
+        self.conv3 = nn.Conv2d(width, self.expansion * width, 1, bias=False)
+        self.bn3 = nn.BatchNorm2d(self.expansion * width)
+        self.downsample = projection or nn.Identity()
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = F.relu(self.bn1(self.conv1(x)), inplace=True)
+        y = F.relu(self.bn2(self.conv2(y)), inplace=True)
+        y = self.bn3(self.conv3(y)) + self.downsample(x)
+        return F.relu(y, inplace=True)
+
+
 class ResNet(Encoder):
     """ResNet of four layers with the given numbers of blocks.
 
     Args:
-        block: torchvision's BasicBlock or Bottleneck.
+        block: BasicBlock or Bottleneck.
         blocks: number of blocks in each layer.
         dropout: rates of whole channels, in the stem (before its pooling) and after each of the four layers.
         dilated: dilate the second convolution of each block by 2 in layer3 and 4 in layer4 while the strides stay,
@@ -70,9 +123,5 @@ def residual_stage(
             nn.Conv2d(in_channels, channels, 1, stride, bias=False),
             nn.BatchNorm2d(channels),
         )
-    stage = [block(in_channels, width, stride, projection)]
-    stage += [block(channels, width) for _ in range(blocks - 1)]
-    # torchvision's BasicBlock refuses a dilation, and would dilate both convolutions.
-    for each in stage:
-        each.conv2.dilation = each.conv2.padding = (dilation, dilation)
-    return nn.Sequential(*stage)
+    first = block(in_channels, width, stride, projection, dilation)
+    return nn.Sequential(first, *(block(channels, width, dilation=dilation) for _ in range(blocks - 1)))
