@@ -54,6 +54,11 @@ MEAN = np.array([0.485, 0.456, 0.406])
 STD = np.array([0.229, 0.224, 0.225])
 
 
+def size_of(text: str) -> tuple[int, int]:
+    height, width = text.split("x")
+    return int(height), int(width)
+
+
 def tensor_of(key: str, shape: list[int]) -> Tensor:
     seed = zlib.crc32(key.encode()) & 0xFFFFFFFF
     n = np.random.RandomState(seed).standard_normal(shape)

@@ -6,18 +6,13 @@ from pathlib import Path
 
 import pytest
 import torch
-from official import COMPLEXITY, FOLDER, variant
+from official import COMPLEXITY, FOLDER, size_of, variant
 
 import mfaranet
 from mfaranet.measure.complexity import Layer, complexity, layer_table
 
 COUNTED = [name for name, golden in COMPLEXITY.items() if "as_executed" in golden]
 TABLES = sorted((FOLDER / "layers").glob("*.csv"))
-
-
-def size_of(text: str) -> tuple[int, int]:
-    height, width = text.split("x")
-    return int(height), int(width)
 
 
 @pytest.mark.parametrize("name", COUNTED)

@@ -9,9 +9,11 @@ from torch import nn
 
 from mfaranet.errors import InputError
 from mfaranet.models.mfaranet import MFARANet
+from mfaranet.models.pruned import mfaranet_pruned
 
 _BUILDERS: dict[str, Callable[..., nn.Module]] = {
     "mfaranet": MFARANet,
+    "mfaranet_pruned": mfaranet_pruned,
 }
 
 
