@@ -22,8 +22,12 @@ def segment(checkpoint: Path, images: Sequence[Path], output: Path) -> list[Path
     """Write the label map of each image, in the data set's display colours, to ``output``; return the paths.
 
     Raises:
-        InputError: the checkpoint or an image cannot be read.
+        InputError: the checkpoint or an image cannot be read, or two images have the same name.
     """
+    stems = [path.stem for path in images]
+    for path in images:
+        if stems.count(path.stem) > 1:
+            raise InputError(f"{path}: another image is called {path.stem} too; segment them into separate folders")
     model, facts = load_trained(checkpoint)
     palette = np.array(facts["colours"], dtype=np.uint8)
     written = []

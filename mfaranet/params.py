@@ -52,7 +52,7 @@ class Params(Strict):
         merged = {
             "data": profile.data.model_dump(mode="json"),
             "weights": profile.weights,
-            "network": _merge(self.network, difference.network),
+            "network": self._network(difference.network),
             "train": _merge(self.train, profile.train, difference.train),
             "evaluate": _merge(self.evaluate, profile.evaluate, difference.evaluate),
         }
@@ -64,6 +64,11 @@ class Params(Strict):
             return Settings.model_validate_json(json.dumps(merged))
         except ValidationError as error:
             raise InputError(_explain(error, layers)) from None
+
+    def _network(self, difference: Mapping[str, Any]) -> dict[str, Any]:
+        # Another network has options of its own.
+        other = difference.get("name", self.network.get("name")) != self.network.get("name")
+        return _merge({"options": {}} if other else self.network, difference)
 
 
 def load(path: Path = Path("params.yaml")) -> Params:

@@ -71,6 +71,14 @@ def test_an_experiment_wins_over_the_profile_and_the_profile_over_the_base(tmp_p
     assert after.digest("network", "evaluate") == before.digest("network", "evaluate")
 
 
+def test_another_network_does_not_get_the_options_of_the_base(tmp_path: Path) -> None:
+    path = changed(tmp_path, "experiments", "base", "network", value={"name": "mfaranet_pruned"})
+    assert load(path).settings("sample", "base").network.options == {}
+    check_networks(load(path))
+    path = changed(tmp_path, "experiments", "base", "network", value={"name": "mfaranet", "options": {"branches": [2]}})
+    assert load(path).settings("sample", "base").network.options["backbone"] == "resnet18"
+
+
 @pytest.mark.parametrize(
     ("keys", "value", "message"),
     [

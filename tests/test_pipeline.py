@@ -344,6 +344,9 @@ def test_the_command_line(project: Project) -> None:
     written = sorted((project.root / "segmented").glob("*.png"))
     assert [path.name for path in written] == [Path(path).name for path in photographs]
     assert Image.open(written[0]).size == (128, 64)
+    twice = [photographs[0], photographs[0].replace("images/val", "images/../images/val")]
+    said = project.run("mfaranet", "predict", checkpoint, *twice, "--output", "segmented", status=1)
+    assert "another image is called" in said
     said = project.run("mfaranet", "predict", checkpoint, "params.yaml", "--output", "segmented", status=1)
     assert "error: params.yaml is no readable image" in said
     assert "Traceback" not in said
