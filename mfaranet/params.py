@@ -26,12 +26,18 @@ class Params(Strict):
     profiles: dict[Name, Profile]
     experiments: Annotated[dict[Name, Experiment], Field(min_length=1)]
     selected_experiments: Annotated[list[Name], Field(min_length=1)]
+    pruned_experiments: list[Name]
     submissions: list[Name]
     tables: dict[Name, TableSettings]
     weights: dict[Name, WeightsFile]
     network: dict[str, Any]
     train: dict[str, Any]
     evaluate: dict[str, Any]
+
+    @property
+    def measured_experiments(self) -> list[str]:
+        """What is evaluated, counted and shown: the selected experiments, and the pruned ones."""
+        return [*self.selected_experiments, *map(pruned_name, self.pruned_experiments)]
 
     def profile(self, dataset: str) -> Profile:
         """The profile of a data set; InputError where there is none."""
@@ -71,6 +77,11 @@ class Params(Strict):
         return _merge({"options": {}} if other else self.network, difference)
 
 
+def pruned_name(experiment: str) -> str:
+    """The experiment that evaluates the pruned network of a trained one."""
+    return f"{experiment}_pruned"
+
+
 def load(path: Path = Path("params.yaml")) -> Params:
     """Read and check params.yaml, every data set with every experiment, before any work is done.
 
@@ -107,17 +118,21 @@ def check_networks(params: Params) -> None:
 
 
 def _check_references(params: Params) -> None:
-    for key in ("datasets", "selected_experiments", "submissions"):
+    for key in ("datasets", "selected_experiments", "pruned_experiments", "submissions"):
         chosen = getattr(params, key)
         if len(set(chosen)) != len(chosen):
             raise InputError(f"params.yaml: {key}: the same name stands there twice")
     for dataset in params.datasets:
         _lookup(params.profiles, dataset, "profiles")
-    for experiment in params.selected_experiments:
+    for experiment in params.measured_experiments:
         _lookup(params.experiments, experiment, "experiments")
-    for experiment in params.submissions:
-        if experiment not in params.selected_experiments:
-            raise InputError(f"params.yaml: submissions: {experiment!r} is not among selected_experiments")
+    for key, allowed in (
+        ("pruned_experiments", params.selected_experiments),
+        ("submissions", params.measured_experiments),
+    ):
+        for experiment in getattr(params, key):
+            if experiment not in allowed:
+                raise InputError(f"params.yaml: {key}: {experiment!r} is not among selected_experiments")
     for experiment in params.experiments:
         for dataset in params.profiles:
             params.settings(dataset, experiment)

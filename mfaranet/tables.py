@@ -146,6 +146,7 @@ def _overall(settings: TableSettings, results: Results) -> Table:
         "Pixel accuracy (%)",
         "Params (M)",
         "GMACs (1e9)",
+        "GFLOPs of the paper (MACs / 1024^3)",
     ]
     rows = [_result(results, *place) for place in results.rows(settings)]
     if rows:
@@ -167,6 +168,7 @@ def _result(results: Results, i: int, experiment: str, j: int, protocol: str) ->
         results.cell(evaluated, "metrics.json", f"/{protocol}/pixel_accuracy", _percent),
         results.cell("complexity", "complexity.json", f"{counted}/params", _millions),
         results.cell("complexity", "complexity.json", f"{counted}/macs", _billions),
+        results.cell("complexity", "complexity.json", f"{counted}/macs", _paper_gflops),
     ]
 
 
@@ -264,6 +266,10 @@ def _millions(value: int) -> str:
 
 def _billions(value: int) -> str:
     return f"{value / 1e9:.2f}"
+
+
+def _paper_gflops(value: int) -> str:
+    return f"{value / 1024**3:.2f}"
 
 
 def _escape(text: str) -> str:

@@ -105,6 +105,8 @@ def test_another_network_does_not_get_the_options_of_the_base(tmp_path: Path) ->
         (("datasets",), [], r"datasets: "),
         (("datasets",), ["sample", "sample"], r"datasets: the same name"),
         (("selected_experiments",), ["bas"], r"experiments has no 'bas'"),
+        (("pruned_experiments",), ["trainval"], r"experiments has no 'trainval_pruned'"),
+        (("pruned_experiments",), ["branch_1"], r"experiments has no 'branch_1_pruned'"),
         (("submissions",), ["trainval"], r"submissions: 'trainval' is not among selected_experiments"),
         (("profiles", "sample", "train", "crop"), "whole", r"profiles\.sample\.train\.crop"),
         (("evaluate", "input_factors"), [0.0, 1.0], r"evaluate\.input_factors\.0: .*greater than 0"),

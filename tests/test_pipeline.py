@@ -93,7 +93,9 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
         "profiles", "sample", value={"data": sample, "weights": "none", "train": TRAIN, "evaluate": EVALUATE}
     )
     project.change("selected_experiments", value=["base"])
-    project.change("tables", value={name: project.params()["tables"][name] for name in ("overall", "per_class")})
+    project.change(
+        "tables", value={name: project.params()["tables"][name] for name in ("overall", "per_class", "pruned")}
+    )
     project.change("profiles", "camvid", "train", value=TRAIN)
     project.change("profiles", "camvid", "evaluate", value=EVALUATE)
     project.run("git", "init", "-q")
@@ -131,7 +133,7 @@ def test_a_finished_run_is_clean_and_repeats_nothing(project: Project) -> None:
 
 def test_every_cell_leads_to_its_value(project: Project) -> None:
     tables = sorted((project.root / "results/sample/tables").glob("*.json"))
-    assert [path.stem for path in tables] == ["overall", "per_class"]
+    assert [path.stem for path in tables] == ["overall", "per_class", "pruned"]
     filled = 0
     for path in tables:
         for row in json.loads(path.read_text())["rows"]:
@@ -145,6 +147,20 @@ def test_every_cell_leads_to_its_value(project: Project) -> None:
                 assert found == cell["value"] or cell["value"] in found
                 filled += "commit" in cell["origin"]
     assert filled > 20
+
+
+def test_the_pruned_network_is_that_of_one_scale(project: Project) -> None:
+    table = project.json("results/sample/tables/pruned.json")
+    rows = {(row[0]["value"], row[4]["value"]): row for row in table["rows"]}
+    params = table["columns"].index("Params (M)")
+    assert rows["base", "full_image"][params]["value"] == 12_996_748
+    assert rows["base_pruned", "full_image"][params]["value"] == 12_208_595
+    full, _ = load_trained(project.root / "runs/sample/train/base/last.safetensors")
+    pruned, facts = load_trained(project.root / "runs/sample/train/base_pruned/last.safetensors")
+    assert (facts["network"], facts["epoch"]) == ("mfaranet_pruned", 2)
+    image = make_input(64, 128, 0).float()
+    with torch.inference_mode():
+        assert torch.equal(pruned(image), mfaranet.prune(full)(image))
 
 
 def test_a_cell_names_the_run(project: Project) -> None:
@@ -219,9 +235,12 @@ def test_a_training_parameter_reruns_what_is_below_it(project: Project) -> None:
     assert project.repro() == {
         "train@sample-base",
         "evaluate@sample-base",
+        "prune@sample-base",
+        "evaluate_pruned@sample-base",
         "submission@sample-base",
         "tables@sample-overall",
         "tables@sample-per_class",
+        "tables@sample-pruned",
     }
 
 
@@ -233,9 +252,12 @@ def test_imagenet_weights_reach_the_table(project: Project, tmp_path: Path) -> N
         "weights@sample",
         "train@sample-base",
         "evaluate@sample-base",
+        "prune@sample-base",
+        "evaluate_pruned@sample-base",
         "submission@sample-base",
         "tables@sample-overall",
         "tables@sample-per_class",
+        "tables@sample-pruned",
     }
     used = project.json("results/sample/evaluate/base/run.json")["weights"]
     assert used["sha256"] == sha256(tmp_path / "resnet18.pth")

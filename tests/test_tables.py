@@ -65,6 +65,7 @@ def test_the_overall_table(tmp_path: Path) -> None:
         "Pixel accuracy (%)": "95.0",
         "Params (M)": "13.00",
         "GMACs (1e9)": "218.15",
+        "GFLOPs of the paper (MACs / 1024^3)": "203.17",
     }
     assert cell(table, 1, "Experiment").text == "most frequent class: road"
     assert cell(table, 1, "mIoU (%)").text == "2.0"

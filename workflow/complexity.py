@@ -14,9 +14,9 @@ from mfaranet.settings import Settings
 
 
 def main(dataset: str = typer.Argument(help="a data set of params.yaml")) -> None:
-    """Count, for each selected experiment and protocol, one pass of the network at the size it sees."""
+    """Count, for each selected or pruned experiment and protocol, one pass of the network at the size it sees."""
     params = load()
-    settings = {name: params.settings(dataset, name) for name in params.selected_experiments}
+    settings = {name: params.settings(dataset, name) for name in params.measured_experiments}
     paths = Paths(dataset)
     record = DatasetRecord.load(paths.data)
     counts = {name: count(each, len(record.classes)) for name, each in settings.items()}

@@ -1,0 +1,54 @@
+"""Stage prune: from a trained MFARANet to the network of one of its scales, without training."""
+
+import typer
+from common import Paths, read_json, start, write_run
+
+from mfaranet.checkpoints import load_trained, save
+from mfaranet.data.prepared import DatasetRecord
+from mfaranet.errors import InputError
+from mfaranet.models import get_model
+from mfaranet.models.mfaranet import MFARANet
+from mfaranet.models.pruned import prune
+from mfaranet.params import load, pruned_name
+
+
+def main(
+    dataset: str = typer.Argument(help="a data set of params.yaml"),
+    experiment: str = typer.Argument(help="an experiment of params.yaml, whose name with _pruned is one as well"),
+) -> None:
+    """Write the pruned network as a checkpoint, and a description of it, as training would."""
+    name = pruned_name(experiment)
+    settings = load().settings(dataset, name)
+    source, target = Paths(dataset, experiment), Paths(dataset, name)
+    record = DatasetRecord.load(source.data)
+    trained, facts = load_trained(source.checkpoints / f"{settings.evaluate.checkpoint}.safetensors")
+    if not isinstance(trained, MFARANet):
+        raise InputError(
+            f"params.yaml: pruned_experiments: {experiment} is no MFARANet, and nothing else can be pruned"
+        )
+    network, options = settings.network.name, settings.network.options
+    model = get_model(network, len(record.classes), **options)
+    try:
+        model.load_state_dict(prune(trained, options.get("scale", 2)).state_dict())
+    except RuntimeError as error:
+        raise InputError(
+            f"params.yaml: experiments.{name}.network is not what pruning leaves of {experiment}: {error}"
+        ) from None
+    facts = {**facts, "network": network, "options": options}
+    save(model, target.checkpoints / f"{settings.evaluate.checkpoint}.safetensors", facts)
+    training = read_json(source.training / "run.json")
+    used = ("data", "weights", "network", "evaluate")
+    write_run(
+        target.training,
+        f"prune@{dataset}-{experiment}",
+        [settings],
+        used,
+        record,
+        weights=facts["weights"],
+        split=training["split"],
+        training=training,
+    )
+
+
+if __name__ == "__main__":
+    start(main)
