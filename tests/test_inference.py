@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from official import GOLDENS, assert_stats, fill, make_input
 
@@ -42,6 +42,7 @@ def test_windows(golden: dict[str, Any]) -> None:
     assert found == golden["windows_h0_h1_w0_w1"]
 
 
+@settings(deadline=None)
 @given(
     size=st.tuples(st.integers(8, 90), st.integers(8, 90)),
     window=st.tuples(st.integers(2, 8), st.integers(2, 8)),
@@ -53,6 +54,44 @@ def test_windows_cover_every_pixel(size: tuple[int, int], window: tuple[int, int
         assert visits[rows, columns].shape == window
         visits[rows, columns] += 1
     assert visits.min() > 0
+
+
+class Brightness(torch.nn.Module):
+    """Two classes: logits are the red channel and its negative, so that every score can be worked out by hand."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seen: list[torch.Tensor] = []
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        self.seen.append(images)
+        return torch.cat([images[:, :1], -images[:, :1]], dim=1)
+
+
+def test_plain_protocols_average_probabilities_of_the_image_as_it_is() -> None:
+    image, model = make_input(32, 64, 0).float(), Brightness()
+    sizes = InputSizes(size=(32, 64), window=(32, 64), base_size=128)
+    scores = predict_scores(model, image, PROTOCOLS["single_scale_flip_plain"], sizes)
+    torch.testing.assert_close(scores, torch.cat([image[:, :1], -image[:, :1]], dim=1).softmax(1))
+    assert [tuple(seen.shape[-2:]) for seen in model.seen] == [(32, 64)] * 2
+    # The official one enlarges the image to the base size first, and has exp in place of probabilities.
+    official, model = Brightness(), Brightness()
+    scores = predict_scores(official, image, PROTOCOLS["single_scale"], sizes)
+    assert len(official.seen) == 4
+    assert scores.max() > 1
+    scores = predict_scores(model, image, PROTOCOLS["multi_scale_flip_plain"], sizes)
+    torch.testing.assert_close(scores.sum(1), torch.full((1, 32, 64), 6.0))
+
+
+@pytest.mark.parametrize(("name", "fill"), [("single_scale", (0.485, 0.456, 0.406)), ("single_scale_plain", (0, 0, 0))])
+def test_what_a_small_image_is_padded_with(name: str, fill: tuple[float, ...]) -> None:
+    image, model = make_input(32, 64, 0).float(), Brightness()
+    predict_scores(model, image, PROTOCOLS[name], InputSizes(size=(32, 64), window=(48, 64), base_size=64))
+    seen = model.seen[0]
+    assert seen.shape == (1, 3, 48, 64)
+    assert torch.equal(seen[..., 8:40, :], image)
+    border = torch.cat([seen[..., :8, :], seen[..., 40:, :]], dim=2)
+    assert torch.equal(border, torch.tensor(fill).view(1, 3, 1, 1).expand_as(border))
 
 
 def test_a_resized_image_gets_its_label_map_at_its_own_size() -> None:
