@@ -32,6 +32,17 @@ REPOSITORY = Path(__file__).parents[1]
 SIZES = {"size": [64, 128], "crop": [64, 64], "window": [64, 64], "base_size": 128}
 TRAIN = {"epochs": 2, "batch_size": 2, "workers": 1, "size": SIZES["size"], "crop": SIZES["crop"]}
 EVALUATE = {"size": SIZES["size"], "window": SIZES["window"], "base_size": SIZES["base_size"]}
+# The stages that a new training reruns, itself included.
+TRAINED = {
+    "train@sample-base",
+    "evaluate@sample-base",
+    "prune@sample-base",
+    "evaluate_pruned@sample-base",
+    "submission@sample-base",
+    "tables@sample-overall",
+    "tables@sample-per_class",
+    "tables@sample-pruned",
+}
 
 
 class Project:
@@ -232,33 +243,14 @@ def test_another_data_set_leaves_the_first_alone(project: Project, tmp_path: Pat
 def test_a_training_parameter_reruns_what_is_below_it(project: Project) -> None:
     project.change("profiles", "sample", "train", "epochs", value=1)
     assert "profiles.sample.train.epochs" in project.run("dvc", "params", "diff")
-    assert project.repro() == {
-        "train@sample-base",
-        "evaluate@sample-base",
-        "prune@sample-base",
-        "evaluate_pruned@sample-base",
-        "submission@sample-base",
-        "tables@sample-overall",
-        "tables@sample-per_class",
-        "tables@sample-pruned",
-    }
+    assert project.repro() == TRAINED
 
 
 def test_imagenet_weights_reach_the_table(project: Project, tmp_path: Path) -> None:
     torch.save(classifier_state(), tmp_path / "resnet18.pth")
     project.change("weights", "resnet18", "path", value=str(tmp_path / "resnet18.pth"))
     project.change("profiles", "sample", "weights", value="imagenet")
-    assert project.repro() == {
-        "weights@sample",
-        "train@sample-base",
-        "evaluate@sample-base",
-        "prune@sample-base",
-        "evaluate_pruned@sample-base",
-        "submission@sample-base",
-        "tables@sample-overall",
-        "tables@sample-per_class",
-        "tables@sample-pruned",
-    }
+    assert project.repro() == {"weights@sample", *TRAINED}
     used = project.json("results/sample/evaluate/base/run.json")["weights"]
     assert used["sha256"] == sha256(tmp_path / "resnet18.pth")
     table = project.json("results/sample/tables/overall.json")
