@@ -4,17 +4,19 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from mfaranet.measure.complexity import complexity
     from mfaranet.models import get_model, list_models
     from mfaranet.models.pruned import prune
     from mfaranet.official import load_official_checkpoint
 
 _HOMES = {
+    "complexity": "measure.complexity",
     "get_model": "models",
     "list_models": "models",
     "load_official_checkpoint": "official",
     "prune": "models.pruned",
 }
-__all__ = ["get_model", "list_models", "load_official_checkpoint", "prune"]
+__all__ = ["complexity", "get_model", "list_models", "load_official_checkpoint", "prune"]
 
 
 def __getattr__(name: str) -> Any:

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 import mfaranet
+from mfaranet.measure.complexity import Layer
 from mfaranet.official import our_names
 
 FOLDER = Path(__file__).parent / "goldens"
@@ -57,6 +58,22 @@ STD = np.array([0.229, 0.224, 0.225])
 def size_of(text: str) -> tuple[int, int]:
     height, width = text.split("x")
     return int(height), int(width)
+
+
+def as_row(layer: Layer) -> tuple[str, ...]:
+    """A layer as the rows of the goldens' layer tables have it."""
+
+    def pair(value: tuple[int, ...] | None) -> str:
+        return "" if value is None else "x".join(map(str, value))
+
+    def text(value: int | None) -> str:
+        return "" if value is None else str(value)
+
+    sizes = [pair(value) for value in (layer.kernel, layer.stride, layer.padding, layer.dilation)]
+    numbers = [layer.in_channels, layer.out_channels, layer.groups, int(layer.bias), layer.params]
+    first, second, *rest = [text(value) for value in numbers]
+    height, width = layer.output or (None, None)
+    return (layer.kind, first, second, *sizes, *rest, text(height), text(width), str(layer.macs))
 
 
 def tensor_of(key: str, shape: list[int]) -> Tensor:

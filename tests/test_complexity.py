@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 import torch
-from official import COMPLEXITY, FOLDER, size_of, variant
+from official import COMPLEXITY, FOLDER, as_row, size_of, variant
 
 import mfaranet
-from mfaranet.measure.complexity import Layer, complexity, layer_table
+from mfaranet.measure.complexity import complexity, layer_table
 
 COUNTED = [name for name, golden in COMPLEXITY.items() if "as_executed" in golden]
 TABLES = sorted((FOLDER / "layers").glob("*.csv"))
@@ -23,6 +23,7 @@ def test_counts_of_the_official_network(name: str) -> None:
     for size, macs in golden["as_executed"].items():
         cost = complexity(model, size_of(size))
         assert cost.macs == macs
+        assert cost.flops == 2 * macs  # torch's own counter
         assert cost.params == golden["params_of_executed_layers"]
     assert model.training
     assert len(golden["as_executed"]) == 4
@@ -36,17 +37,6 @@ def test_layer_table_of_the_official_network(path: Path) -> None:
     with path.open() as file:
         expected = Counter(tuple(row) for row in list(csv.reader(file))[1:])
     assert Counter(as_row(layer) for layer in layer_table(model, size_of(size))) == expected
-
-
-def as_row(layer: Layer) -> tuple[str, ...]:
-    def pair(value: tuple[int, ...] | None) -> str:
-        return "" if value is None else "x".join(map(str, value))
-
-    sizes = [pair(value) for value in (layer.kernel, layer.stride, layer.padding, layer.dilation)]
-    channels = [str(layer.in_channels), str(layer.out_channels)]
-    groups = "" if layer.groups is None else str(layer.groups)
-    rest = [int(layer.bias), layer.params, *layer.output, layer.macs]
-    return (layer.kind, *channels, *sizes, groups, *map(str, rest))
 
 
 def test_training_only_heads_are_in_the_network_but_not_in_the_count() -> None:

@@ -5,6 +5,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.utils.flop_counter import FlopCounterMode
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,8 @@ class Complexity:
 
     params: int
     macs: int
+    flops: int
+    """Floating-point operations as torch.utils.flop_counter counts them by itself: two a multiply-accumulate."""
 
 
 def complexity(model: nn.Module, size: tuple[int, int]) -> Complexity:
@@ -43,11 +46,13 @@ def complexity(model: nn.Module, size: tuple[int, int]) -> Complexity:
 
     A network on the meta device is counted without memory or time for its values. Training-only layers do not count.
     """
-    executed = _execute(model, size)
+    with FlopCounterMode(display=False) as counter:
+        executed = _execute(model, size)
     params = {parameter for module, _ in executed for parameter in module.parameters(recurse=False)}
     return Complexity(
         params=sum(parameter.numel() for parameter in params),
         macs=sum(_macs(module, output) for module, output in executed),
+        flops=counter.get_total_flops(),
     )
 
 
@@ -68,7 +73,7 @@ def _execute(model: nn.Module, size: tuple[int, int]) -> list[tuple[nn.Module, t
     was_training = model.training
     device = next(model.parameters()).device
     try:
-        with torch.inference_mode():
+        with torch.no_grad():  # in inference mode torch's counter sees nothing
             model.eval()(torch.zeros(1, 3, *size, device=device))
     finally:
         model.train(was_training)
@@ -78,7 +83,7 @@ def _execute(model: nn.Module, size: tuple[int, int]) -> list[tuple[nn.Module, t
 
 
 def _macs(module: nn.Module, output: torch.Size) -> int:
-    if isinstance(module, nn.Conv2d):
+    if isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
         return module.weight.numel() * output[0] * output[-2] * output[-1]
     if isinstance(module, nn.Linear):
         return module.weight.numel() * (output.numel() // output[-1])

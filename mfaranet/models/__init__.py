@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from mfaranet.errors import InputError
+from mfaranet.models import comparators
 from mfaranet.models.mfaranet import MFARANet
 from mfaranet.models.pruned import mfaranet_pruned
 
@@ -15,11 +16,12 @@ _BUILDERS: dict[str, Callable[..., nn.Module]] = {
     "mfaranet": MFARANet,
     "mfaranet_pruned": mfaranet_pruned,
 }
+NAMES = (*_BUILDERS, *comparators.SLUGS)
 
 
 def list_models() -> list[str]:
     """The names that get_model takes, sorted."""
-    return sorted(_BUILDERS)
+    return sorted(NAMES)
 
 
 def get_model(name: str, num_classes: int = 19, **options: Any) -> nn.Module:
@@ -31,9 +33,10 @@ def get_model(name: str, num_classes: int = 19, **options: Any) -> nn.Module:
     Raises:
         InputError: an unknown name or option, or an impossible value.
     """
-    if name not in _BUILDERS:
+    if name not in NAMES:
         raise InputError(f"no network is called {name!r}; there are: {', '.join(list_models())}")
-    builder = _BUILDERS[name]
+    # One that is not asked for is not imported.
+    builder = _BUILDERS.get(name) or comparators.builder(name)
     known = [parameter for parameter in inspect.signature(builder).parameters if parameter != "num_classes"]
     for option in options:
         if option not in known:

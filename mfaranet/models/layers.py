@@ -20,16 +20,44 @@ class Outputs(TypedDict):
     """True where ``out`` is one of ``scores`` at input size, and so is supervised already."""
 
 
-def conv_bn_relu(
-    in_channels: int, out_channels: int, kernel_size: int, stride: int = 1, norm: bool = True
+def conv_bn(
+    in_channels: int,
+    out_channels: int,
+    kernel_size: int | tuple[int, int],
+    stride: int = 1,
+    *,
+    dilation: int = 1,
+    groups: int = 1,
+    bias: bool = False,
+    norm: bool = True,
 ) -> nn.Sequential:
-    """Convolution that keeps the size at stride 1, batch normalisation (unless ``norm`` is false), ReLU."""
+    """Convolution that keeps the size at stride 1 (odd kernels), and batch normalisation unless ``norm`` is false."""
+    kernel = (kernel_size, kernel_size) if isinstance(kernel_size, int) else kernel_size
+    padding = (dilation * (kernel[0] - 1) // 2, dilation * (kernel[1] - 1) // 2)
     layers: list[nn.Module] = [
-        nn.Conv2d(in_channels, out_channels, kernel_size, stride, padding=kernel_size // 2, bias=False)
+        nn.Conv2d(in_channels, out_channels, kernel, stride, padding, dilation, groups, bias=bias)
     ]
     if norm:
         layers.append(nn.BatchNorm2d(out_channels))
-    return nn.Sequential(*layers, nn.ReLU(inplace=True))
+    return nn.Sequential(*layers)
+
+
+def conv_bn_relu(
+    in_channels: int,
+    out_channels: int,
+    kernel_size: int | tuple[int, int],
+    stride: int = 1,
+    *,
+    dilation: int = 1,
+    groups: int = 1,
+    bias: bool = False,
+    norm: bool = True,
+) -> nn.Sequential:
+    """conv_bn, then ReLU."""
+    layers = conv_bn(
+        in_channels, out_channels, kernel_size, stride, dilation=dilation, groups=groups, bias=bias, norm=norm
+    )
+    return layers.append(nn.ReLU(inplace=True))
 
 
 def resize_to(features: Tensor, size: tuple[int, int]) -> Tensor:

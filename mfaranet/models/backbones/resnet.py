@@ -1,4 +1,4 @@
-"""ResNet with a deep stem: three 3x3 convolutions in place of one 7x7, as the official code has it."""
+"""ResNet, with a deep stem (three 3x3 convolutions, as the official MFARANet has it) or the plain one (a 7x7)."""
 
 from collections.abc import Sequence
 
@@ -73,6 +73,8 @@ class ResNet(Encoder):
         dropout: rates of whole channels, in the stem (before its pooling) and after each of the four layers.
         dilated: dilate the second convolution of each block by 2 in layer3 and 4 in layer4 while the strides stay,
             as in the official code; it changes neither parameters nor MACs.
+        stem: what comes before the first layer, to 1/4 of the size; the deep stem by default.
+        stem_channels: of its output.
     """
 
     def __init__(
@@ -81,16 +83,12 @@ class ResNet(Encoder):
         blocks: tuple[int, int, int, int],
         dropout: Sequence[float] = NO_DROPOUT,
         dilated: bool = True,
+        stem: nn.Sequential | None = None,
+        stem_channels: int = 128,
     ) -> None:
-        stem = nn.Sequential(
-            *conv_bn_relu(3, 64, 3, stride=2),
-            *conv_bn_relu(64, 64, 3),
-            *conv_bn_relu(64, 128, 3),
-            nn.Dropout2d(dropout[0]),
-            nn.MaxPool2d(3, stride=2, padding=1),
-        )
+        stem = stem or deep_stem(3, dropout[0])
         widths = (64, 128, 256, 512)
-        channels = [128, *(width * block.expansion for width in widths)]
+        channels = [stem_channels, *(width * block.expansion for width in widths)]
         dilations = (1, 1, 2, 4) if dilated else (1, 1, 1, 1)
         layers = [
             nn.Sequential(
@@ -100,6 +98,27 @@ class ResNet(Encoder):
             for i in range(4)
         ]
         super().__init__(stem, layers, tuple(channels[1:]))
+
+
+def deep_stem(in_channels: int, dropout: float = 0.0) -> nn.Sequential:
+    """Three 3x3 convolutions and a pooling: (N, in_channels, H, W) to (N, 128, H/4, W/4)."""
+    return nn.Sequential(
+        *conv_bn_relu(in_channels, 64, 3, stride=2),
+        *conv_bn_relu(64, 64, 3),
+        *conv_bn_relu(64, 128, 3),
+        nn.Dropout2d(dropout),
+        nn.MaxPool2d(3, stride=2, padding=1),
+    )
+
+
+def plain_stem(in_channels: int) -> nn.Sequential:
+    """One 7x7 convolution and a pooling: (N, in_channels, H, W) to (N, 64, H/4, W/4)."""
+    return nn.Sequential(*conv_bn_relu(in_channels, 64, 7, stride=2), nn.MaxPool2d(3, stride=2, padding=1))
+
+
+def plain_resnet18(in_channels: int = 3) -> ResNet:
+    """ResNet-18 as it was published: the plain stem, no dilation."""
+    return ResNet(BasicBlock, (2, 2, 2, 2), dilated=False, stem=plain_stem(in_channels), stem_channels=64)
 
 
 def resnet18(dropout: Sequence[float] = NO_DROPOUT, dilated: bool = True) -> ResNet:

@@ -1,0 +1,40 @@
+"""What the compared networks have in common: any image size in, logits of that size out."""
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from mfaranet.models.layers import Outputs
+
+
+class Comparator(nn.Module):
+    """A network of the paper's Table XI. Subclasses have layers and ``scores``, and say what sizes these take.
+
+    In evaluation mode, images (N, in_channels, H, W) of any size give logits (N, num_classes, H, W). In training mode
+    the result is a dictionary: ``out`` are those logits, ``auxiliary`` the auxiliary ones at the same size, if any.
+    """
+
+    multiple = 1
+    remainder = 0
+    """``scores`` takes heights and widths that leave this remainder when divided by ``multiple``; others are padded
+    below and at the right with zeros (the mean colour), and the logits cropped."""
+    align_corners = False
+    """How score maps are resized to the input size."""
+
+    def scores(self, images: Tensor) -> list[Tensor]:
+        """Score maps (N, num_classes, h, w) of any size: the prediction's, then in training mode the auxiliary ones."""
+        raise NotImplementedError
+
+    def forward(self, images: Tensor) -> Tensor | Outputs:
+        height, width = images.shape[-2:]
+        padded = F.pad(images, (0, self._lacking(width), 0, self._lacking(height)))
+        maps = [self._resize(each, padded)[..., :height, :width] for each in self.scores(padded)]
+        return {"out": maps[0], "auxiliary": maps[1:]} if self.training else maps[0]
+
+    def _lacking(self, length: int) -> int:
+        return (self.remainder - length) % self.multiple
+
+    def _resize(self, scores: Tensor, images: Tensor) -> Tensor:
+        size = (images.shape[-2], images.shape[-1])
+        if scores.shape[-2:] == size:
+            return scores
+        return F.interpolate(scores, size, mode="bilinear", align_corners=self.align_corners)

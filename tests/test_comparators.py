@@ -1,0 +1,147 @@
+"""The 24 networks of Table XI against the linked implementations' numbers."""
+
+import csv
+import json
+import zlib
+from collections import Counter
+from importlib.util import find_spec
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from official import FOLDER, as_row, size_of
+from torch import Tensor, nn
+
+import mfaranet
+from mfaranet.measure.complexity import complexity, layer_table
+from mfaranet.models.comparators import SLUGS
+
+GOLDENS: dict[str, Any] = json.loads((FOLDER / "comparators.json").read_text())
+COSTS: dict[str, Any] = json.loads((FOLDER / "comparators_cost.json").read_text())
+BUILT = [slug for slug in SLUGS if find_spec(f"mfaranet.models.comparators.{slug}")]
+FILLED = (nn.Conv2d, nn.ConvTranspose2d, nn.Linear, nn.BatchNorm2d, nn.PReLU)
+
+every_network = pytest.mark.parametrize("slug", BUILT)
+
+
+@every_network
+@pytest.mark.parametrize("rule", ["by_signature", "by_order"])
+def test_output_of_the_linked_implementation(slug: str, rule: str) -> None:
+    golden = GOLDENS[slug]
+    model = mfaranet.get_model(slug).double().eval()
+    images = torch.from_numpy(np.random.RandomState(42).rand(*golden["input_shape"]))
+    executed = modules_in_order(model, images)
+    expected_order = [golden["signatures"][i] for i in golden["order"]]
+    assert [signature(module) for module in executed] == expected_order
+    fill(model, executed, rule, golden)
+    with torch.inference_mode():
+        native = model.scores(images)[0]  # type: ignore[operator]
+    assert_equal(native, expected(golden, rule))
+
+
+@every_network
+def test_layers_of_the_linked_implementation(slug: str) -> None:
+    with torch.device("meta"):
+        model = mfaranet.get_model(slug)
+    with (FOLDER / f"layers/comparators/{slug}.csv").open() as file:
+        rows = Counter(tuple(row) for row in list(csv.reader(file))[1:])
+    layers = layer_table(model, (513, 1025) if slug == "pspnet" else (512, 1024))
+    assert Counter(as_row(layer) for layer in layers if hasattr(nn, layer.kind)) == rows
+
+
+@every_network
+def test_cost_of_the_linked_implementation(slug: str) -> None:
+    with torch.device("meta"):
+        model = mfaranet.get_model(slug)
+    for size, macs in COSTS[slug]["macs"].items():
+        cost = complexity(model, size_of(size))
+        assert (cost.params, cost.macs) == (COSTS[slug]["params"], macs)
+
+
+@every_network
+@pytest.mark.parametrize("size", [(64, 128), (97, 131)])
+def test_any_size_and_class_count(slug: str, size: tuple[int, int]) -> None:
+    model = mfaranet.get_model(slug, num_classes=7, in_channels=4).eval()
+    with torch.inference_mode():
+        logits = model(torch.rand(1, 4, *size))
+    assert logits.shape == (1, 7, *size)
+    assert bool(logits.isfinite().all())
+
+
+@every_network
+def test_training_mode_and_its_gradients(slug: str) -> None:
+    torch.manual_seed(0)
+    model = mfaranet.get_model(slug, num_classes=5).train()
+    outputs = model(torch.rand(2, 3, 64, 96))
+    maps = [outputs["out"], *outputs["auxiliary"]]
+    assert all(each.shape == (2, 5, 64, 96) for each in maps)
+    sum(each.square().mean() for each in maps).backward()  # type: ignore[union-attr]
+    assert [name for name, parameter in model.named_parameters() if parameter.grad is None] == []
+
+
+def expected(golden: dict[str, Any], rule: str) -> dict[str, Any]:
+    found: dict[str, Any] = golden[rule]
+    return found.get("at_input_size", found)  # only EDANet has it: the linked code doubles its output in evaluation
+
+
+def signature(module: nn.Module) -> str:
+    if isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
+        sizes = ["x".join(map(str, pair)) for pair in (module.kernel_size, module.stride, module.dilation)]
+        fields = [module.in_channels, module.out_channels, *sizes, module.groups, int(module.bias is not None)]
+    elif isinstance(module, nn.Linear):
+        fields = [module.in_features, module.out_features, int(module.bias is not None)]
+    else:
+        fields = [module.num_features if isinstance(module, nn.BatchNorm2d) else module.num_parameters]  # type: ignore[list-item]
+    return "|".join(map(str, [type(module).__name__, *fields]))
+
+
+def modules_in_order(model: nn.Module, images: Tensor) -> list[nn.Module]:
+    """The modules with parameters, in the order of their first execution."""
+    seen: dict[nn.Module, None] = {}
+    owners = [module for module in model.modules() if isinstance(module, FILLED)]
+    handles = [owner.register_forward_pre_hook(lambda module, _: seen.setdefault(module)) for owner in owners]
+    with torch.inference_mode():
+        model.scores(images)  # type: ignore[operator]
+    for handle in handles:
+        handle.remove()
+    return list(seen)
+
+
+def fill(model: nn.Module, executed: list[nn.Module], rule: str, golden: dict[str, Any]) -> None:
+    for k, module in enumerate(executed):
+        seed = zlib.crc32(f"public:{signature(module)}".encode()) if rule == "by_signature" else 5000 + k
+        random = np.random.RandomState(seed)
+        for name in ("weight", "bias", "running_mean", "running_var"):
+            tensor = getattr(module, name, None)
+            if tensor is not None:
+                drawn = torch.from_numpy(random.standard_normal(tuple(tensor.shape)))
+                tensor.data.copy_(value(module, name, drawn, golden["g"]))
+    for node, values in golden.get("raw_parameters", {"values": {}})["values"].items():
+        model.get_parameter(f"fusions.{node}.weight").data.copy_(torch.tensor(values, dtype=torch.float64))
+
+
+def value(module: nn.Module, name: str, drawn: Tensor, gain: float) -> Tensor:
+    if name == "running_var":
+        return 1 + 0.1 * drawn.abs()
+    if name != "weight":
+        return 0.1 * drawn
+    if isinstance(module, nn.BatchNorm2d):
+        return 1 + 0.1 * drawn
+    if isinstance(module, nn.PReLU):
+        return 0.25 + 0.05 * drawn
+    return gain * drawn / drawn[0].numel() ** 0.5
+
+
+def assert_equal(found: Tensor, golden: dict[str, Any], tolerance: float = 1e-9) -> None:
+    assert list(found.shape) == golden["shape"]
+    scale = golden["abs_max"]
+    indices = np.round(np.linspace(0, found.numel() - 1, 32)).astype(int)
+    torch.testing.assert_close(
+        found.flatten()[torch.from_numpy(indices)],
+        torch.tensor(golden["values"], dtype=torch.float64),
+        atol=tolerance * scale,
+        rtol=0,
+    )
+    assert abs(float(found.mean()) - golden["mean"]) < tolerance * scale
+    assert float(found.std(correction=0)) == pytest.approx(golden["std"], rel=tolerance)
