@@ -14,7 +14,7 @@ import yaml
 from pydantic import Field, ValidationError
 
 from mfaranet.errors import InputError
-from mfaranet.settings import ComplexitySettings, Experiment, LatencySettings, Name, Profile, Settings, Strict, TableSettings, WeightsFile
+from mfaranet.settings import Experiment, Name, Profile, Settings, Strict, TableSettings, WeightsFile
 
 T = TypeVar("T")
 
@@ -27,11 +27,8 @@ class Params(Strict):
     experiments: Annotated[dict[Name, Experiment], Field(min_length=1)]
     selected_experiments: Annotated[list[Name], Field(min_length=1)]
     pruned_experiments: list[Name]
-    latencies: list[Name]
     submissions: list[Name]
     tables: dict[Name, TableSettings]
-    complexity: ComplexitySettings
-    latency: dict[Name, LatencySettings]
     weights: dict[Name, WeightsFile]
     network: dict[str, Any]
     train: dict[str, Any]
@@ -49,10 +46,6 @@ class Params(Strict):
     def table(self, name: str) -> TableSettings:
         """The definition of a table; InputError where there is none."""
         return _lookup(self.tables, name, "tables")
-
-    def measurement(self, name: str) -> LatencySettings:
-        """A measurement of speed; InputError where there is none."""
-        return _lookup(self.latency, name, "latency")
 
     def settings(self, dataset: str, experiment: str) -> Settings:
         """Merge base, profile and differences.
@@ -125,14 +118,12 @@ def check_networks(params: Params) -> None:
 
 
 def _check_references(params: Params) -> None:
-    for key in ("datasets", "selected_experiments", "pruned_experiments", "submissions", "latencies"):
+    for key in ("datasets", "selected_experiments", "pruned_experiments", "submissions"):
         chosen = getattr(params, key)
         if len(set(chosen)) != len(chosen):
             raise InputError(f"params.yaml: {key}: the same name stands there twice")
     for dataset in params.datasets:
         _lookup(params.profiles, dataset, "profiles")
-    for measurement in params.latencies:
-        params.measurement(measurement)
     for experiment in params.measured_experiments:
         _lookup(params.experiments, experiment, "experiments")
     for key, allowed in (
@@ -145,10 +136,6 @@ def _check_references(params: Params) -> None:
     for experiment in params.experiments:
         for dataset in params.profiles:
             params.settings(dataset, experiment)
-    for name, measured in params.latency.items():
-        for experiment in measured.experiments:
-            if experiment not in params.experiments:
-                raise InputError(f"params.yaml: latency.{name}.experiments: no experiment is called {experiment!r}")
     for name, table in params.tables.items():
         for experiment in table.experiments:
             if experiment not in params.experiments:

@@ -187,30 +187,6 @@ class Experiment(Strict):
     evaluate: dict[str, Any]
 
 
-class ComplexitySettings(Strict):
-    """Sizes at which every experiment's network is counted, beside those of its own protocols."""
-
-    sizes: Annotated[list[Size], Field(min_length=1)]
-
-
-class LatencySettings(Strict):
-    """One measurement of speed (see mfaranet.measure.latency)."""
-
-    protocol: Literal["paper", "strict"]
-    device: Literal["auto", "cpu", "cuda"]
-    precision: Literal["float32", "float16", "bfloat16"]
-    memory_format: Literal["channels_first", "channels_last"]
-    threads: Positive | None
-    """Of a CPU; null: as many as torch takes by itself."""
-    sizes: Annotated[list[Size], Field(min_length=1)]
-    seconds: Annotated[float, Field(gt=0)]
-    """Of timed passes, over all repeats; for ``strict`` alone, as ``repeats``."""
-    repeats: Positive
-    budget: Annotated[float, Field(gt=0)]
-    """Seconds at most for one network at one size, warm-up included; one pass is made in any case."""
-    experiments: Annotated[list[Name], Field(min_length=1)]
-
-
 class TableSettings(Strict):
     """One table: what it shows, and of which experiments and protocols."""
 

@@ -39,8 +39,6 @@ TRAINED = {
     "prune@sample-base",
     "evaluate_pruned@sample-base",
     "submission@sample-base",
-    "latency@sample-quick",
-    "report@sample",
     "tables@sample-overall",
     "tables@sample-per_class",
     "tables@sample-pruned",
@@ -106,7 +104,6 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
         "profiles", "sample", value={"data": sample, "weights": "none", "train": TRAIN, "evaluate": EVALUATE}
     )
     project.change("selected_experiments", value=["base"])
-    project.change("latency", "quick", "experiments", value=["base", "base_pruned"])
     project.change(
         "tables", value={name: project.params()["tables"][name] for name in ("overall", "per_class", "pruned")}
     )

@@ -35,7 +35,6 @@ class Paths:
         self.training = self.results / "train" / experiment
         self.evaluation = self.results / "evaluate" / experiment
         self.complexity = self.results / "complexity"
-        self.latency = self.results / "latency"
         self.tables = self.results / "tables"
 
 
@@ -70,8 +69,8 @@ def write_run(
                 "fingerprint": record.fingerprint,
                 "splits": record.splits,
             },
-            "device": torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu",
             **facts,
+            "device": torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu",
             "versions": {"python": platform.python_version(), **{p: importlib.metadata.version(p) for p in PACKAGES}},
         },
     )

@@ -43,16 +43,19 @@ class STDC(Encoder):
     Args:
         blocks: number of blocks.
         dropout: rates of whole channels, after the stem and each of the four layers.
+        in_channels: of the images.
     """
 
-    def __init__(self, blocks: tuple[int, int, int], dropout: Sequence[float] = NO_DROPOUT) -> None:
-        stem = nn.Sequential(conv_bn_relu(3, 32, 3, stride=2), nn.Dropout2d(dropout[0]))
+    def __init__(
+        self, blocks: tuple[int, int, int], dropout: Sequence[float] = NO_DROPOUT, in_channels: int = 3
+    ) -> None:
+        stem = nn.Sequential(conv_bn_relu(in_channels, 32, 3, stride=2), nn.Dropout2d(dropout[0]))
         layers = [nn.Sequential(conv_bn_relu(32, 64, 3, stride=2), nn.Dropout2d(dropout[1]))]
         channels = (64, 256, 512, 1024)
-        for count, in_channels, width, rate in zip(blocks, channels[:-1], channels[1:], dropout[2:], strict=True):
+        for count, previous, width, rate in zip(blocks, channels[:-1], channels[1:], dropout[2:], strict=True):
             layers.append(
                 nn.Sequential(
-                    STDCBlock(in_channels, width, stride=2),
+                    STDCBlock(previous, width, stride=2),
                     *(STDCBlock(width, width, stride=1) for _ in range(count - 1)),
                     nn.Dropout2d(rate),
                 )
@@ -65,6 +68,6 @@ def stdc1(dropout: Sequence[float] = NO_DROPOUT, dilated: bool = True) -> STDC:
     return STDC((2, 2, 2), dropout)
 
 
-def stdc2(dropout: Sequence[float] = NO_DROPOUT, dilated: bool = True) -> STDC:
+def stdc2(dropout: Sequence[float] = NO_DROPOUT, dilated: bool = True, in_channels: int = 3) -> STDC:
     """STDC V2 (1446). ``dilated`` changes nothing: the official code dilates ResNets only."""
-    return STDC((4, 5, 3), dropout)
+    return STDC((4, 5, 3), dropout, in_channels)

@@ -1,0 +1,61 @@
+"""BiSeNet: Bilateral Segmentation Network for Real-time Semantic Segmentation, 2018 (arXiv 1808.00897).
+
+Implementation followed: CoinCheung/BiSeNet (unofficial, MIT), its V1 with ResNet-18. Against the paper, the spatial
+path has a 7x7, two 3x3 and a 1x1 convolution instead of three of stride 2, the gate of the fusion is one convolution
+with normalisation instead of two with a ReLU between, and the context path refines each feature by a 3x3 convolution
+before its gate and after its (nearest neighbour) upsampling.
+"""
+
+import torch
+from torch import Tensor, nn
+
+from mfaranet.models.backbones.resnet import plain_resnet18
+from mfaranet.models.comparators.base import Comparator
+from mfaranet.models.comparators.blocks import ChannelGate
+from mfaranet.models.layers import conv_bn_relu
+
+
+class BiSeNetV1(Comparator):
+    """A deep context path and a shallow spatial path, fused at 1/8. Both steps of the former have an auxiliary head."""
+
+    multiple = 32
+
+    def __init__(self, num_classes: int = 19, in_channels: int = 3, width: int = 128) -> None:
+        super().__init__()
+        self.backbone = plain_resnet18(in_channels)
+        *_, channels16, channels32 = self.backbone.channels
+        self.context = nn.Sequential(nn.AdaptiveAvgPool2d(1), conv_bn_relu(channels32, width, 1))
+        self.refine32 = nn.Sequential(conv_bn_relu(channels32, width, 3), ChannelGate(width))
+        self.up32 = nn.Sequential(nn.Upsample(scale_factor=2), conv_bn_relu(width, width, 3))
+        self.refine16 = nn.Sequential(conv_bn_relu(channels16, width, 3), ChannelGate(width))
+        self.up16 = nn.Sequential(nn.Upsample(scale_factor=2), conv_bn_relu(width, width, 3))
+        self.spatial = nn.Sequential(
+            conv_bn_relu(in_channels, 64, 7, stride=2),
+            conv_bn_relu(64, 64, 3, stride=2),
+            conv_bn_relu(64, 64, 3, stride=2),
+            conv_bn_relu(64, width, 1),
+        )
+        self.fuse = conv_bn_relu(2 * width, 2 * width, 1)
+        self.gate = ChannelGate(2 * width)
+        self.head = score_head(2 * width, 256, num_classes)
+        self.auxiliary_heads = nn.ModuleList(score_head(width, 64, num_classes) for _ in range(2))
+
+    def scores(self, images: Tensor) -> list[Tensor]:
+        *_, feature16, feature32 = self.backbone(images)
+        context16 = self.up32(self.context(feature32) + self.refine32(feature32))
+        context8 = self.up16(self.refine16(feature16) + context16)
+        fused = self.fuse(torch.cat([self.spatial(images), context8], dim=1))
+        maps = [self._resize(self.head(fused + self.gate(fused)), images)]
+        if self.training:
+            maps += [head(x) for head, x in zip(self.auxiliary_heads, (context8, context16), strict=True)]
+        return maps
+
+
+def score_head(in_channels: int, width: int, num_classes: int) -> nn.Sequential:
+    """(N, in_channels, H, W) to (N, num_classes, H, W)."""
+    return nn.Sequential(conv_bn_relu(in_channels, width, 3), nn.Conv2d(width, num_classes, 1))
+
+
+def bisenet_v1(num_classes: int = 19, in_channels: int = 3) -> BiSeNetV1:
+    """BiSeNet-V1 with ResNet-18."""
+    return BiSeNetV1(num_classes, in_channels)

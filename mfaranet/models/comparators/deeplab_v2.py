@@ -1,0 +1,60 @@
+"""DeepLab: Semantic Image Segmentation with Deep Convolutional Nets, Atrous Convolution, and Fully Connected CRFs, 2016
+(arXiv 1606.00915).
+
+After isht7/pytorch-deeplab-resnet (unofficial, MIT): no CRF. Changed here: one scale by default; other scales treat
+height and width apart, where that code takes square images only; the batch normalisation is trained, which it freezes.
+"""
+
+from collections.abc import Sequence
+from functools import reduce
+
+import torch
+from torch import Tensor, nn
+
+from mfaranet.models.backbones.resnet import DILATION, STRIDES_TO_8, ResNet, StrideFirstBottleneck, plain_stem
+from mfaranet.models.comparators.base import Comparator
+from mfaranet.models.layers import conv_bn, resize_like, resize_to
+
+
+class DeepLabV2(Comparator):
+    """A ResNet-101 dilated to 1/8 of the size, then four dilated classifiers (atrous spatial pyramid pooling).
+
+    With further ``scales`` of the image, the result is their scores' maximum; training adds the scores of each.
+    """
+
+    align_corners = True
+
+    def __init__(self, num_classes: int, in_channels: int, scales: Sequence[float]) -> None:
+        super().__init__()
+        self.scales = tuple(scales)
+        self.backbone = ResNet(
+            StrideFirstBottleneck,
+            (3, 4, 23, 3),
+            strides=STRIDES_TO_8,
+            dilations=DILATION,
+            stem=plain_stem(in_channels, ceil_mode=True),
+            stem_channels=64,
+        )
+        self.heads = nn.ModuleList(
+            conv_bn(2048, num_classes, 3, dilation=dilation, bias=True, norm=False) for dilation in (6, 12, 18, 24)
+        )
+
+    def scores(self, images: Tensor) -> list[Tensor]:
+        """Scores (N, num_classes, about H/8, about W/8), in training mode with several scales also each one's."""
+        height, width = images.shape[-2:]
+        maps = [self._scores(images)]
+        for scale in self.scales:
+            maps.append(self._scores(resize_to(images, (int(scale * height) + 1, int(scale * width) + 1))))
+        if len(maps) == 1:
+            return maps
+        fused = reduce(torch.maximum, (resize_like(each, maps[0]) for each in maps))
+        return [fused, *maps] if self.training else [fused]
+
+    def _scores(self, images: Tensor) -> Tensor:
+        features = self.backbone(images)[-1]
+        return torch.stack([head(features) for head in self.heads]).sum(0)
+
+
+def deeplab_v2(num_classes: int = 19, in_channels: int = 3, scales: Sequence[float] = ()) -> DeepLabV2:
+    """DeepLab-V2; ``scales`` are those beside the full one, (0.75, 0.5) in the linked code."""
+    return DeepLabV2(num_classes, in_channels, scales)

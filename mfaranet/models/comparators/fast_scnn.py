@@ -1,0 +1,86 @@
+"""Fast-SCNN: Fast Semantic Segmentation Network, 2019 (arXiv 1902.04502).
+
+Implementation followed: Tramac/Fast-SCNN-pytorch (unofficial, Apache-2.0). Against the paper, its first convolution is
+not padded, the fusion's depthwise convolution not dilated, and there is at most one auxiliary head instead of two.
+"""
+
+import torch
+from torch import Tensor, nn
+
+from mfaranet.models.comparators.base import Comparator
+from mfaranet.models.comparators.blocks import inverted_residuals
+from mfaranet.models.layers import conv_bn, conv_bn_relu, resize_like
+
+
+class FastSCNN(Comparator):
+    """A stem to 1/8, a deep path to 1/32 with pyramid pooling, and their sum.
+
+    Args:
+        auxiliary_head: add a training-only score of the stem's features. The linked code offers it, off by default.
+    """
+
+    multiple = 32
+
+    def __init__(self, num_classes: int = 19, in_channels: int = 3, auxiliary_head: bool = False) -> None:
+        super().__init__()
+        self.stem = nn.Sequential(
+            nn.Conv2d(in_channels, 32, 3, stride=2, bias=False),
+            nn.BatchNorm2d(32),
+            nn.ReLU(inplace=True),
+            separable_conv(32, 48, stride=2),
+            separable_conv(48, 64, stride=2),
+        )
+        self.deep = nn.Sequential(
+            inverted_residuals(64, 64, stride=2, expansion=6, blocks=3),
+            inverted_residuals(64, 96, stride=2, expansion=6, blocks=3),
+            inverted_residuals(96, 128, stride=1, expansion=6, blocks=3),
+            PyramidPooling(128),
+        )
+        self.fusion_deep = nn.Sequential(conv_bn_relu(128, 128, 3, groups=128), conv_bn(128, 128, 1, bias=True))
+        self.fusion_stem = conv_bn(64, 128, 1, bias=True)
+        self.classifier = nn.Sequential(
+            nn.ReLU(inplace=True),
+            separable_conv(128, 128),
+            separable_conv(128, 128),
+            nn.Dropout(0.1),
+            nn.Conv2d(128, num_classes, 1),
+        )
+        self.auxiliary_heads = nn.ModuleList()
+        if auxiliary_head:
+            head = nn.Sequential(conv_bn_relu(64, 32, 3), nn.Dropout(0.1), nn.Conv2d(32, num_classes, 1))
+            self.auxiliary_heads.append(head)
+
+    def scores(self, images: Tensor) -> list[Tensor]:
+        stem = self.stem(images)
+        deep = self.fusion_deep(resize_like(self.deep(stem), stem))
+        logits = [self.classifier(deep + self.fusion_stem(stem))]
+        if self.training:
+            logits += [head(stem) for head in self.auxiliary_heads]
+        return [resize_like(each, images) for each in logits]
+
+
+class PyramidPooling(nn.Module):
+    """Averages over grids of four sizes, beside the features they come from: (N, C, H, W) to the same shape."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.pools = nn.ModuleList(
+            nn.Sequential(nn.AdaptiveAvgPool2d(grid), conv_bn_relu(channels, channels // 4, 1)) for grid in (1, 2, 3, 6)
+        )
+        self.merge = conv_bn_relu(2 * channels, channels, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        merged: Tensor = self.merge(torch.cat([x, *(resize_like(pool(x), x) for pool in self.pools)], dim=1))
+        return merged
+
+
+def separable_conv(in_channels: int, channels: int, stride: int = 1) -> nn.Sequential:
+    """Depthwise 3x3 and pointwise convolution, each with normalisation and ReLU: to (N, channels, H/stride, W/stride)."""
+    return nn.Sequential(
+        conv_bn_relu(in_channels, in_channels, 3, stride, groups=in_channels), conv_bn_relu(in_channels, channels, 1)
+    )
+
+
+def fast_scnn(num_classes: int = 19, in_channels: int = 3, auxiliary_head: bool = False) -> FastSCNN:
+    """Fast-SCNN; ``auxiliary_head`` as in the class."""
+    return FastSCNN(num_classes, in_channels, auxiliary_head)

@@ -1,0 +1,79 @@
+"""MiniNet: An Efficient Semantic Segmentation ConvNet for Real-Time Robotic Applications, 2020 (MiniNet-V2; no arXiv).
+
+Implementation followed: zh320/realtime-semantic-segmentation-pytorch (unofficial, Apache-2.0). Against the authors' own
+code, its separable blocks have neither shortcut nor dropout, and a second depthwise path in seven of the deep blocks
+only; downsampling leaves the pooled channels raw; normalisation and ReLU follow the last layer, so no logit is negative.
+"""
+
+import torch
+from torch import Tensor, nn
+
+from mfaranet.models.comparators.base import Comparator
+from mfaranet.models.layers import conv_bn_relu, resize_like
+
+DILATIONS = (1, 2, 1, 4, 1, 8, 1, 16, 1, 1, 1, 2, 1, 4, 1, 8)
+
+
+class MiniNetV2(Comparator):
+    """Separable blocks at 1/4 and 1/8, and two convolutions of the image for the detail."""
+
+    multiple = 8
+
+    def __init__(self, num_classes: int = 19, in_channels: int = 3) -> None:
+        super().__init__()
+        self.detail = nn.Sequential(Downsampling(in_channels, 16), Downsampling(16, 64))
+        self.encoder = nn.Sequential(
+            Downsampling(in_channels, 16),
+            Downsampling(16, 64),
+            *(SeparableBlock(64) for _ in range(10)),
+            Downsampling(64, 128),
+            *(SeparableBlock(128, dilation) for dilation in DILATIONS),
+        )
+        self.upsampling = upsampling(128, 64)
+        self.decoder = nn.Sequential(*(SeparableBlock(64) for _ in range(4)), upsampling(64, num_classes))
+
+    def scores(self, images: Tensor) -> list[Tensor]:
+        detail = self.detail(images)
+        context = self.upsampling(self.encoder(images))
+        return [resize_like(self.decoder(context + detail), images)]
+
+
+class Downsampling(nn.Module):
+    """A strided convolution beside a pooling: (N, in_channels, H, W) to (N, channels, H/2, W/2)."""
+
+    def __init__(self, in_channels: int, channels: int) -> None:
+        super().__init__()
+        self.conv = conv_bn_relu(in_channels, channels - in_channels, 3, stride=2)
+        self.pool = nn.MaxPool2d(3, stride=2, padding=1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.cat([self.conv(x), self.pool(x)], dim=1)
+
+
+class SeparableBlock(nn.Module):
+    """Depthwise convolution, beside a dilated one if ``dilation`` is above 1, then a pointwise one; keeps the shape."""
+
+    def __init__(self, channels: int, dilation: int = 1) -> None:
+        super().__init__()
+        self.depthwise = nn.ModuleList(
+            conv_bn_relu(channels, channels, 3, dilation=each, groups=channels) for each in sorted({1, dilation})
+        )
+        self.pointwise = conv_bn_relu(channels, channels, 1, bias=True)
+
+    def forward(self, x: Tensor) -> Tensor:
+        y: Tensor = self.pointwise(sum(conv(x) for conv in self.depthwise))
+        return y
+
+
+def upsampling(in_channels: int, channels: int) -> nn.Sequential:
+    """Transposed convolution: (N, in_channels, H, W) to (N, channels, 2H, 2W)."""
+    return nn.Sequential(
+        nn.ConvTranspose2d(in_channels, channels, 3, stride=2, padding=1, output_padding=1),
+        nn.BatchNorm2d(channels),
+        nn.ReLU(inplace=True),
+    )
+
+
+def mininet_v2(num_classes: int = 19, in_channels: int = 3) -> MiniNetV2:
+    """MiniNet-V2."""
+    return MiniNetV2(num_classes, in_channels)

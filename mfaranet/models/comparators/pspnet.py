@@ -1,0 +1,62 @@
+"""Pyramid Scene Parsing Network, 2017 (arXiv 1612.01105).
+
+After hszhao/semseg (official, MIT), the first author's PyTorch version; the paper's results come from Caffe. Changed
+here: sizes that are not 8k + 1, which that code refuses, are padded to the next that is.
+"""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from mfaranet.models.backbones.resnet import DILATION, STRIDES_TO_8, Bottleneck, ResNet, deep_stem
+from mfaranet.models.comparators.base import Comparator
+from mfaranet.models.layers import conv_bn_relu, resize_like
+
+BLOCKS = {50: (3, 4, 6, 3), 101: (3, 4, 23, 3)}
+
+
+class PyramidPooling(nn.Module):
+    """The input and its averages over grids of several sizes, side by side: (N, C, H, W) to (N, 2 * C, H, W)."""
+
+    bins = (1, 2, 3, 6)
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.convs = nn.ModuleList(conv_bn_relu(channels, channels // len(self.bins), 1) for _ in self.bins)
+
+    def forward(self, x: Tensor) -> Tensor:
+        pooled = [conv(F.adaptive_avg_pool2d(x, size)) for size, conv in zip(self.bins, self.convs, strict=True)]
+        return torch.cat([x, *(resize_like(each, x) for each in pooled)], dim=1)
+
+
+class PSPNet(Comparator):
+    """A ResNet dilated to 1/8 of the size, pyramid pooling, a classifier. Training adds scores of layer3."""
+
+    multiple = 8
+    remainder = 1
+    align_corners = True
+
+    def __init__(self, num_classes: int, in_channels: int, depth: int) -> None:
+        super().__init__()
+        self.backbone = ResNet(
+            Bottleneck, BLOCKS[depth], strides=STRIDES_TO_8, dilations=DILATION, stem=deep_stem(in_channels)
+        )
+        self.pyramid = PyramidPooling(2048)
+        self.head = _head(4096, 512, num_classes)
+        self.auxiliary_head = _head(1024, 256, num_classes)
+
+    def scores(self, images: Tensor) -> list[Tensor]:
+        """Scores (N, num_classes, H, W), in training mode also layer3's (N, num_classes, ceil(H/8), ceil(W/8))."""
+        *_, third, fourth = self.backbone(images)
+        out = resize_like(self.head(self.pyramid(fourth)), images)
+        return [out, self.auxiliary_head(third)] if self.training else [out]
+
+
+def _head(in_channels: int, channels: int, num_classes: int) -> nn.Sequential:
+    conv = conv_bn_relu(in_channels, channels, 3)
+    return nn.Sequential(*conv, nn.Dropout2d(0.1), nn.Conv2d(channels, num_classes, 1))
+
+
+def pspnet(num_classes: int = 19, in_channels: int = 3, depth: int = 101) -> PSPNet:
+    """PSPNet with ResNet-101 or, at a ``depth`` of 50, ResNet-50."""
+    return PSPNet(num_classes, in_channels, depth)

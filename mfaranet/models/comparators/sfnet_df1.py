@@ -1,0 +1,102 @@
+"""Semantic Flow for Fast and Accurate Scene Parsing, 2020 (arXiv 2002.10120): SFNet with the encoder DFNet V1.
+
+Implementation followed: lxtGH/SFSegNets (the first author's second implementation, MIT by its readme). Against the
+paper, the last fusion resizes the levels of the pyramid bilinearly instead of aligning them by flow, and the pyramid
+has three levels (1/16 and twice 1/32) where the paper's figure has four from 1/4 on.
+"""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from mfaranet.models.backbones.dfnet import dfnet1
+from mfaranet.models.comparators.base import Comparator
+from mfaranet.models.layers import conv_bn, conv_bn_relu, resize_like
+
+WIDTH = 64
+BINS = (1, 2, 3, 6)
+
+
+class PyramidPooling(nn.Module):
+    """Means over coarse grids beside the features: (N, in_channels, H, W) to (N, WIDTH, H, W)."""
+
+    def __init__(self, in_channels: int) -> None:
+        super().__init__()
+        self.branches = nn.ModuleList(
+            nn.Sequential(nn.AdaptiveAvgPool2d(size), conv_bn(in_channels, WIDTH, 1)) for size in BINS
+        )
+        self.fusion = nn.Sequential(conv_bn_relu(in_channels + len(BINS) * WIDTH, WIDTH, 1), nn.Dropout2d(0.1))
+
+    def forward(self, x: Tensor) -> Tensor:
+        pooled = [resize_like(branch(x), x) for branch in self.branches]
+        fused: Tensor = self.fusion(torch.cat([*pooled, x], dim=1))
+        return fused
+
+
+class FlowAlignment(nn.Module):
+    """Warps ``high`` (N, WIDTH, h, w) by a learned flow to the place and size of ``low`` (N, WIDTH, H, W)."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.reduce_low = nn.Conv2d(WIDTH, WIDTH // 2, 1, bias=False)
+        self.reduce_high = nn.Conv2d(WIDTH, WIDTH // 2, 1, bias=False)
+        self.flow = nn.Conv2d(WIDTH, 2, 3, padding=1, bias=False)
+
+    def forward(self, low: Tensor, high: Tensor) -> Tensor:
+        height, width = low.shape[-2:]
+        reduced = self.reduce_low(low)
+        flow: Tensor = self.flow(torch.cat([resize_like(self.reduce_high(high), low), reduced], dim=1))
+        # Half precision would move the samples.
+        flow = flow.to(torch.promote_types(flow.dtype, torch.float32))
+        x = torch.linspace(-1, 1, width, dtype=flow.dtype, device=flow.device) + flow[:, 0] / width
+        y = torch.linspace(-1, 1, height, dtype=flow.dtype, device=flow.device)[:, None] + flow[:, 1] / height
+        warped = F.grid_sample(high.to(flow.dtype), torch.stack([x, y], dim=-1), align_corners=True)
+        return warped.to(high.dtype)
+
+
+class SFNet(Comparator):
+    """A feature pyramid on DFNet V1 whose way down is warped; its scores are at 1/16 before they are resized.
+
+    Args:
+        deep_supervision: score each level of the way down as well, in training.
+    """
+
+    align_corners = True
+
+    def __init__(self, num_classes: int, in_channels: int, deep_supervision: bool) -> None:
+        super().__init__()
+        self.backbone = dfnet1(in_channels=in_channels, uncut=True)
+        self.pooling = PyramidPooling(512)
+        levels = (256, 128)
+        self.laterals = nn.ModuleList(conv_bn_relu(channels, WIDTH, 1, bias=True) for channels in levels)
+        self.alignments = nn.ModuleList(FlowAlignment() for _ in levels)
+        self.outputs = nn.ModuleList(conv_bn_relu(WIDTH, WIDTH, 3) for _ in levels)
+        self.classifier = nn.Sequential(conv_bn_relu(3 * WIDTH, WIDTH, 3), nn.Conv2d(WIDTH, num_classes, 1))
+        self.auxiliary_heads = nn.ModuleList(
+            nn.Sequential(conv_bn_relu(WIDTH, WIDTH, 3, bias=True), nn.Dropout2d(0.1), nn.Conv2d(WIDTH, num_classes, 1))
+            for _ in (levels if deep_supervision else ())
+        )
+
+    def scores(self, images: Tensor) -> list[Tensor]:
+        encoder = self.backbone
+        middle = encoder.layer3(encoder.layer2(encoder.layer1(encoder.stem(images))))
+        late = encoder.layer4[0](middle)
+        x = self.pooling(encoder.layer4[1](late))
+        outputs, sums = [x], []
+        for feature, lateral, align, output in zip(
+            (late, middle), self.laterals, self.alignments, self.outputs, strict=True
+        ):
+            low = lateral(feature)
+            x = low + align(low, x)
+            sums.append(x)
+            outputs.append(output(x))
+        fused = torch.cat([resize_like(each, x) for each in reversed(outputs)], dim=1)
+        maps = [resize_like(self.classifier(fused), images)]
+        if self.training:
+            maps += [head(each) for head, each in zip(self.auxiliary_heads, sums, strict=False)]
+        return maps
+
+
+def sfnet_df1(num_classes: int = 19, in_channels: int = 3, deep_supervision: bool = True) -> SFNet:
+    """SFNet with DFNet V1; ``deep_supervision`` as in the class."""
+    return SFNet(num_classes, in_channels, deep_supervision)

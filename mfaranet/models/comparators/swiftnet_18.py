@@ -1,0 +1,85 @@
+"""In Defense of Pre-trained ImageNet Architectures for Real-time Semantic Segmentation of Road-driving Images, 2019
+(arXiv 1903.08469).
+
+Implementation followed: orsic/swiftnet (official, GPL-3.0), its single-scale SwiftNetRN-18. Against the paper, the
+decoder takes the encoder's sums after their ReLU, which works in place there, instead of before it. The mean and
+deviation that the linked network applies to its input itself are left to the caller.
+"""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from mfaranet.models.backbones.resnet import BasicBlock, ResNet, plain_stem
+from mfaranet.models.comparators.base import Comparator
+
+
+class SwiftNet(Comparator):
+    """ResNet-18, pyramid pooling at 1/32, and three steps up to 1/4 that add what the encoder has there."""
+
+    def __init__(self, num_classes: int = 19, in_channels: int = 3, width: int = 128) -> None:
+        super().__init__()
+        self.backbone = ResNet(ShortcutFirstBlock, (2, 2, 2, 2), stem=plain_stem(in_channels), stem_channels=64)
+        *lateral_channels, channels = self.backbone.channels
+        self.pooling = SpatialPyramidPooling(channels, width)
+        self.laterals = nn.ModuleList(bn_relu_conv(each, width, 1) for each in reversed(lateral_channels))
+        self.blends = nn.ModuleList(bn_relu_conv(width, width, 3) for _ in lateral_channels)
+        self.classifier = bn_relu_conv(width, num_classes, 1, bias=True)
+
+    def scores(self, images: Tensor) -> list[Tensor]:
+        *features, x = self.backbone(images)
+        x = self.pooling(x)
+        for feature, lateral, blend in zip(reversed(features), self.laterals, self.blends, strict=True):
+            side = lateral(feature)
+            x = blend(self._resize(x, side) + side)
+        return [self._resize(self.classifier(x), images)]
+
+
+class ShortcutFirstBlock(BasicBlock):
+    """BasicBlock with the linked implementation's order of execution."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        shortcut = self.downsample(x)
+        y = F.relu(self.bn1(self.conv1(x)), inplace=True)
+        return F.relu(self.bn2(self.conv2(y)) + shortcut, inplace=True)
+
+
+class SpatialPyramidPooling(nn.Module):
+    """Averages over grids of 8, 4 and 2 rows, of square cells: (N, in_channels, H, W) to (N, channels, H, W)."""
+
+    rows = (8, 4, 2)
+    momentum = 0.005
+
+    def __init__(self, in_channels: int, channels: int) -> None:
+        super().__init__()
+        level = channels // len(self.rows)
+        self.reduce = bn_relu_conv(in_channels, channels, 1, momentum=self.momentum)
+        self.levels = nn.ModuleList(bn_relu_conv(channels, level, 1, momentum=self.momentum) for _ in self.rows)
+        self.merge = bn_relu_conv(channels + len(self.rows) * level, channels, 1, momentum=self.momentum)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.reduce(x)
+        height, width = x.shape[-2:]
+        maps = [x]
+        for rows, conv in zip(self.rows, self.levels, strict=True):
+            grid = (rows, max(1, round(rows * width / height)))
+            level = conv(F.adaptive_avg_pool2d(x, grid))
+            maps.append(F.interpolate(level, (height, width), mode="bilinear"))
+        merged: Tensor = self.merge(torch.cat(maps, dim=1))
+        return merged
+
+
+def bn_relu_conv(
+    in_channels: int, channels: int, kernel_size: int, bias: bool = False, momentum: float = 0.1
+) -> nn.Sequential:
+    """Pre-activated convolution: (N, in_channels, H, W) to (N, channels, H, W)."""
+    return nn.Sequential(
+        nn.BatchNorm2d(in_channels, momentum=momentum),
+        nn.ReLU(inplace=True),
+        nn.Conv2d(in_channels, channels, kernel_size, padding=kernel_size // 2, bias=bias),
+    )
+
+
+def swiftnet_18(num_classes: int = 19, in_channels: int = 3) -> SwiftNet:
+    """SwiftNetRN-18, single scale."""
+    return SwiftNet(num_classes, in_channels)
