@@ -75,7 +75,7 @@ class PyramidPooling(nn.Module):
 
 
 def separable_conv(in_channels: int, channels: int, stride: int = 1) -> nn.Sequential:
-    """Depthwise 3x3 and pointwise convolution, each with normalisation and ReLU: to (N, channels, H/stride, W/stride)."""
+    """Depthwise 3x3 and pointwise convolution, both with normalisation, ReLU: to (N, channels, H/stride, W/stride)."""
     return nn.Sequential(
         conv_bn_relu(in_channels, in_channels, 3, stride, groups=in_channels), conv_bn_relu(in_channels, channels, 1)
     )

@@ -2,7 +2,7 @@
 
 Implementation followed: zh320/realtime-semantic-segmentation-pytorch (unofficial, Apache-2.0). Against the authors' own
 code, its separable blocks have neither shortcut nor dropout, and a second depthwise path in seven of the deep blocks
-only; downsampling leaves the pooled channels raw; normalisation and ReLU follow the last layer, so no logit is negative.
+only; downsampling leaves pooled channels raw; normalisation and ReLU follow the last layer, so no logit is negative.
 """
 
 import torch
