@@ -5,6 +5,7 @@ not padded, the fusion's depthwise convolution not dilated, and there is at most
 """
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from mfaranet.models.comparators.base import Comparator
@@ -39,7 +40,6 @@ class FastSCNN(Comparator):
         self.fusion_deep = nn.Sequential(conv_bn_relu(128, 128, 3, groups=128), conv_bn(128, 128, 1, bias=True))
         self.fusion_stem = conv_bn(64, 128, 1, bias=True)
         self.classifier = nn.Sequential(
-            nn.ReLU(inplace=True),
             separable_conv(128, 128),
             separable_conv(128, 128),
             nn.Dropout(0.1),
@@ -53,7 +53,7 @@ class FastSCNN(Comparator):
     def scores(self, images: Tensor) -> list[Tensor]:
         stem = self.stem(images)
         deep = self.fusion_deep(resize_like(self.deep(stem), stem))
-        logits = [self.classifier(deep + self.fusion_stem(stem))]
+        logits = [self.classifier(F.relu(deep + self.fusion_stem(stem), inplace=True))]
         if self.training:
             logits += [head(stem) for head in self.auxiliary_heads]
         return [resize_like(each, images) for each in logits]

@@ -5,10 +5,10 @@ code, its separable blocks have neither shortcut nor dropout, and a second depth
 only; downsampling leaves pooled channels raw; normalisation and ReLU follow the last layer, so no logit is negative.
 """
 
-import torch
 from torch import Tensor, nn
 
 from mfaranet.models.comparators.base import Comparator
+from mfaranet.models.comparators.blocks import Downsampling, upsampling
 from mfaranet.models.layers import conv_bn_relu, resize_like
 
 DILATIONS = (1, 2, 1, 4, 1, 8, 1, 16, 1, 1, 1, 2, 1, 4, 1, 8)
@@ -38,40 +38,21 @@ class MiniNetV2(Comparator):
         return [resize_like(self.decoder(context + detail), images)]
 
 
-class Downsampling(nn.Module):
-    """A strided convolution beside a pooling: (N, in_channels, H, W) to (N, channels, H/2, W/2)."""
-
-    def __init__(self, in_channels: int, channels: int) -> None:
-        super().__init__()
-        self.conv = conv_bn_relu(in_channels, channels - in_channels, 3, stride=2)
-        self.pool = nn.MaxPool2d(3, stride=2, padding=1)
-
-    def forward(self, x: Tensor) -> Tensor:
-        return torch.cat([self.conv(x), self.pool(x)], dim=1)
-
-
 class SeparableBlock(nn.Module):
     """Depthwise convolution, beside a dilated one if ``dilation`` is above 1, then a pointwise one; keeps the shape."""
 
     def __init__(self, channels: int, dilation: int = 1) -> None:
         super().__init__()
-        self.depthwise = nn.ModuleList(
-            conv_bn_relu(channels, channels, 3, dilation=each, groups=channels) for each in sorted({1, dilation})
-        )
+        self.depthwise = conv_bn_relu(channels, channels, 3, groups=channels)
+        self.dilated = conv_bn_relu(channels, channels, 3, dilation=dilation, groups=channels) if dilation > 1 else None
         self.pointwise = conv_bn_relu(channels, channels, 1, bias=True)
 
     def forward(self, x: Tensor) -> Tensor:
-        y: Tensor = self.pointwise(sum(conv(x) for conv in self.depthwise))
+        y: Tensor = self.depthwise(x)
+        if self.dilated is not None:
+            y = y + self.dilated(x)
+        y = self.pointwise(y)
         return y
-
-
-def upsampling(in_channels: int, channels: int) -> nn.Sequential:
-    """Transposed convolution: (N, in_channels, H, W) to (N, channels, 2H, 2W)."""
-    return nn.Sequential(
-        nn.ConvTranspose2d(in_channels, channels, 3, stride=2, padding=1, output_padding=1),
-        nn.BatchNorm2d(channels),
-        nn.ReLU(inplace=True),
-    )
 
 
 def mininet_v2(num_classes: int = 19, in_channels: int = 3) -> MiniNetV2:

@@ -29,10 +29,8 @@ STAGES = (  # blocks to 1/8, 1/16 and 1/32: kernel, expanded and output channels
         (5, 576, 96, nn.Hardswish, True, 1),
     ),
 )
-FUSED = {  # node: number of maps
-    **{"t6": 2, "t5": 2, "t4": 2, "o3": 2, "o4": 3, "o5": 3, "o6": 3, "o7": 2},
-    **{"u6": 2, "u5": 2, "u4": 2, "u3": 2},
-}
+# Nodes of the pyramid: of the fused ones the number of inputs, of the others the channels.
+FUSIONS = {"t6": 2, "t5": 2, "t4": 2, "o3": 2, "o4": 3, "o5": 3, "o6": 3, "o7": 2, "u6": 2, "u5": 2, "u4": 2, "u3": 2}
 LATERALS = {"a6": 320, "a3": 40, "a4": 112, "a5": 320, "b4": 112, "b5": 320}
 CHANNELS = 64
 
@@ -51,7 +49,7 @@ class SGCPNet(Comparator):
         self.laterals = nn.ModuleDict(
             {node: nn.Sequential(nn.Conv2d(width, CHANNELS, 1), pyramid_norm()) for node, width in LATERALS.items()}
         )
-        self.fusions = nn.ModuleDict({node: Fusion(count) for node, count in FUSED.items()})
+        self.fusions = nn.ModuleDict({node: Fusion(count) for node, count in FUSIONS.items()})
         self.pool = nn.MaxPool2d(3, stride=2, padding=1)
         self.classifier = nn.Conv2d(CHANNELS, num_classes, 1)
 
@@ -160,8 +158,10 @@ class Fusion(nn.Module):
         size = (maps[0].shape[-2], maps[0].shape[-1])
         weight = F.relu(self.weight)
         weight = weight / (weight.sum() + 1e-4)
-        resized = torch.stack([F.interpolate(each, size, mode="nearest") for each in maps])
-        fused: Tensor = self.conv((weight[:, None, None, None, None] * resized).sum(0))
+        fused: Tensor = weight[0] * maps[0]
+        for share, each in zip(weight[1:], maps[1:], strict=True):
+            fused = fused + share * F.interpolate(each, size, mode="nearest")
+        fused = self.conv(fused)
         return fused
 
 
