@@ -6,14 +6,18 @@ from importlib import import_module
 from torch import nn
 
 SLUGS = (
+    "enet",
+    "espnet",
     "contextnet",
     "fast_scnn",
     "dfanet_b",
+    "edanet",
     "cgnet",
     "cifrenet",
     "mininet_v2",
     "aglnet",
     "sgcpnet2",
+    "erfnet",
     "icnet",
     "swiftnet_18",
     "shelfnet_18",
@@ -27,7 +31,7 @@ SLUGS = (
     "dfn",
     "hrnet_v2",
 )
-"""In the paper's order; ENet, ESPNet, EDANet and ERFNet are still to come."""
+"""In the paper's order."""
 
 
 def builder(slug: str) -> Callable[..., nn.Module]:
