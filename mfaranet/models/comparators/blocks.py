@@ -69,6 +69,22 @@ class Downsampling(nn.Module):
         return torch.cat([self.conv(x), self.pool(x)], dim=1)
 
 
+class ConvBesidePool(nn.Module):
+    """Downsampling without normalisation or ReLU: (N, in_channels, H, W) to (N, channels, H/2, W/2), pooled ones last.
+
+    Args:
+        pool_size: 2, or 3 with padding.
+    """
+
+    def __init__(self, in_channels: int, channels: int, pool_size: int, bias: bool = False) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(in_channels, channels - in_channels, 3, stride=2, padding=1, bias=bias)
+        self.pool = nn.MaxPool2d(pool_size, stride=2, padding=(pool_size - 1) // 2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.cat([self.conv(x), self.pool(x)], dim=1)
+
+
 def upsampling(in_channels: int, channels: int) -> nn.Sequential:
     """Transposed convolution: (N, in_channels, H, W) to (N, channels, 2H, 2W)."""
     return nn.Sequential(

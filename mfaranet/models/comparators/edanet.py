@@ -1,0 +1,74 @@
+"""EDANet: Efficient Dense Modules of Asymmetric Convolution for Real-Time Semantic Segmentation, 2018.
+
+arXiv 1809.06323. Implementation followed: wpf535236337/pytorch_EDANet (unofficial, no licence stated). No deviation
+from the paper is known. In evaluation mode both double their output, from a half-size image to the size of its labels;
+here it always has the image's size. The weights' initial distribution is PyTorch's, not theirs.
+"""
+
+import torch
+from torch import Tensor, nn
+
+from mfaranet.models.comparators.base import Comparator
+from mfaranet.models.comparators.blocks import ConvBesidePool
+from mfaranet.models.layers import conv_bn, conv_bn_relu, resize_like
+
+GROWTH = 40
+DILATIONS = ((1, 1, 1, 2, 2), (2, 2, 4, 4, 8, 8, 16, 16))
+
+
+class DenseModule(nn.Module):
+    """Two pairs of 1-D convolutions, the second dilated: (N, C, H, W) to (N, GROWTH + C, H, W), the new ones first."""
+
+    def __init__(self, in_channels: int, dilation: int) -> None:
+        super().__init__()
+        self.convs = nn.Sequential(
+            conv_bn_relu(in_channels, GROWTH, 1, bias=True),
+            *(_asymmetric_pair(GROWTH, each) for each in (1, dilation)),
+            nn.Dropout2d(0.02),
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.cat([self.convs(x), x], dim=1)
+
+
+class EDANet(Comparator):
+    """Dense modules at 1/4 and 1/8 and a classifier; no decoder."""
+
+    multiple = 8
+    align_corners = True
+
+    def __init__(self, num_classes: int = 19, in_channels: int = 3) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(
+            _downsampling(in_channels, 15),
+            _downsampling(15, 60),
+            *(DenseModule(60 + i * GROWTH, dilation) for i, dilation in enumerate(DILATIONS[0])),
+            _downsampling(260, 130),
+            *(DenseModule(130 + i * GROWTH, dilation) for i, dilation in enumerate(DILATIONS[1])),
+            nn.Conv2d(450, num_classes, 1),
+        )
+
+    def scores(self, images: Tensor) -> list[Tensor]:
+        return [resize_like(self.layers(images), images)]
+
+
+def _asymmetric_pair(channels: int, dilation: int) -> nn.Sequential:
+    """Vertical, then horizontal convolution, with one normalisation and ReLU; keeps the shape (N, channels, H, W)."""
+    return nn.Sequential(
+        conv_bn(channels, channels, (3, 1), dilation=dilation, bias=True, norm=False),
+        conv_bn_relu(channels, channels, (1, 3), dilation=dilation, bias=True),
+    )
+
+
+def _downsampling(in_channels: int, channels: int) -> nn.Sequential:
+    """Convolution, beside a pooling where channels grow: (N, in_channels, H, W) to (N, channels, H/2, W/2)."""
+    if in_channels >= channels:
+        return conv_bn_relu(in_channels, channels, 3, stride=2, bias=True)
+    return nn.Sequential(
+        ConvBesidePool(in_channels, channels, pool_size=2, bias=True), nn.BatchNorm2d(channels), nn.ReLU(inplace=True)
+    )
+
+
+def edanet(num_classes: int = 19, in_channels: int = 3) -> EDANet:
+    """EDANet."""
+    return EDANet(num_classes, in_channels)

@@ -1,0 +1,86 @@
+"""ERFNet: Efficient Residual Factorized ConvNet for Real-time Semantic Segmentation, 2017 (no arXiv).
+
+Implementation followed: Eromera/erfnet_pytorch (official, CC BY-NC 4.0), its training definition with dropout of 0.03
+and 0.3. It is the authors' port of the Torch code that the paper used, and no deviation from the paper is known. Left
+out here: the head that serves to train the encoder alone, 2451 parameters for 19 classes, which inference never runs.
+"""
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from mfaranet.models.comparators.base import Comparator
+from mfaranet.models.comparators.blocks import ConvBesidePool, upsampling
+
+DILATIONS = (2, 4, 8, 16, 2, 4, 8, 16)
+
+
+class FactorisedBlock(nn.Module):
+    """Two 3x3 convolutions as pairs of 1-D ones, and a shortcut: keeps the shape (N, channels, H, W).
+
+    Args:
+        dilation: of the second pair.
+        dropout: the share of channels dropped in training, before the shortcut.
+    """
+
+    def __init__(self, channels: int, dilation: int = 1, dropout: float = 0.0) -> None:
+        super().__init__()
+        self.convs = nn.Sequential(
+            _factorised_conv(channels, 1),
+            nn.ReLU(inplace=True),
+            _factorised_conv(channels, dilation),
+            nn.Dropout2d(dropout),
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.relu(x + self.convs(x))
+
+
+class ERFNet(Comparator):
+    """Factorised blocks one after the other: an encoder to 1/8, and a decoder without skips that ends at full size."""
+
+    multiple = 8
+
+    def __init__(self, num_classes: int = 19, in_channels: int = 3) -> None:
+        super().__init__()
+        self.encoder = nn.Sequential(
+            _downsampling(in_channels, 16),
+            _downsampling(16, 64),
+            *(FactorisedBlock(64, dropout=0.03) for _ in range(5)),
+            _downsampling(64, 128),
+            *(FactorisedBlock(128, dilation, dropout=0.3) for dilation in DILATIONS),
+        )
+        self.decoder = nn.Sequential(
+            upsampling(128, 64),
+            *(FactorisedBlock(64) for _ in range(2)),
+            upsampling(64, 16),
+            *(FactorisedBlock(16) for _ in range(2)),
+            nn.ConvTranspose2d(16, num_classes, 2, stride=2),
+        )
+        for module in self.modules():
+            if isinstance(module, nn.BatchNorm2d):
+                module.eps = 1e-3
+
+    def scores(self, images: Tensor) -> list[Tensor]:
+        return [self.decoder(self.encoder(images))]
+
+
+def _downsampling(in_channels: int, channels: int) -> nn.Sequential:
+    """(N, in_channels, H, W) to (N, channels, H/2, W/2), of even sizes."""
+    return nn.Sequential(
+        ConvBesidePool(in_channels, channels, pool_size=2, bias=True), nn.BatchNorm2d(channels), nn.ReLU(inplace=True)
+    )
+
+
+def _factorised_conv(channels: int, dilation: int) -> nn.Sequential:
+    """A 3x1 and a 1x3 convolution, ReLU between them, normalised: keeps the shape (N, channels, H, W)."""
+    return nn.Sequential(
+        nn.Conv2d(channels, channels, (3, 1), padding=(dilation, 0), dilation=(dilation, 1)),
+        nn.ReLU(inplace=True),
+        nn.Conv2d(channels, channels, (1, 3), padding=(0, dilation), dilation=(1, dilation)),
+        nn.BatchNorm2d(channels),
+    )
+
+
+def erfnet(num_classes: int = 19, in_channels: int = 3) -> ERFNet:
+    """ERFNet."""
+    return ERFNet(num_classes, in_channels)
