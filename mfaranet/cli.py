@@ -9,7 +9,9 @@ import typer
 
 from mfaranet.errors import InputError
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, help="MFARANet: networks, settings, predictions.")
+app = typer.Typer(
+    no_args_is_help=True, add_completion=False, help="MFARANet: networks, settings, predictions, origins."
+)
 
 
 def report_errors(command: Callable[[], Any]) -> None:
@@ -76,6 +78,22 @@ def predict(
 
     for path in segment(checkpoint, images, output):
         typer.echo(str(path))
+
+
+@app.command()
+def trace(
+    table: Annotated[Path, typer.Argument(help="a table in results/, such as results/sample/tables/pruned.md")],
+    row: Annotated[str, typer.Argument(help="experiment, network or other label of the row, or of several rows")],
+    column: Annotated[str, typer.Argument(help="header of the column; its unit may be left out")],
+) -> None:
+    """Print where the cells of a table came from: files, stages, settings, code, data, weights."""
+    import yaml
+
+    from mfaranet.cells import trace as find
+
+    for labels, cell in find(table, row, column):
+        typer.secho(f"{' | '.join(labels)}: {cell.text or 'blank'}", bold=True)
+        typer.echo(yaml.safe_dump({"value": cell.value, "origin": cell.origin}, sort_keys=False))
 
 
 def main() -> None:

@@ -6,7 +6,8 @@ The settings of one run are three layers, later ones winning: the base (top-leve
 
 import json
 import os
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
@@ -14,7 +15,19 @@ import yaml
 from pydantic import Field, ValidationError
 
 from mfaranet.errors import InputError
-from mfaranet.settings import Experiment, Name, Profile, Settings, Strict, TableSettings, WeightsFile
+from mfaranet.settings import (
+    ComplexitySettings,
+    Experiment,
+    FigureSettings,
+    LatencySettings,
+    Name,
+    Profile,
+    Settings,
+    Strict,
+    TableSettings,
+    Tolerances,
+    WeightsFile,
+)
 
 T = TypeVar("T")
 
@@ -27,8 +40,13 @@ class Params(Strict):
     experiments: Annotated[dict[Name, Experiment], Field(min_length=1)]
     selected_experiments: Annotated[list[Name], Field(min_length=1)]
     pruned_experiments: list[Name]
+    latencies: Annotated[list[Name], Field(min_length=1)]
     submissions: list[Name]
     tables: dict[Name, TableSettings]
+    tolerances: Tolerances
+    figures: FigureSettings
+    complexity: ComplexitySettings
+    latency: dict[Name, dict[str, Any]]
     weights: dict[Name, WeightsFile]
     network: dict[str, Any]
     train: dict[str, Any]
@@ -39,6 +57,26 @@ class Params(Strict):
         """What is evaluated, counted and shown: the selected experiments, and the pruned ones."""
         return [*self.selected_experiments, *map(pruned_name, self.pruned_experiments)]
 
+    @property
+    def seeds(self) -> dict[str, list[str]]:
+        """Each measured experiment with those that are the same but for the seed, ``<experiment>_seed_<number>``.
+
+        One of that name that differs in more is not of them.
+        """
+
+        def recipe(name: str) -> tuple[Any, Any]:
+            each = self.experiments[name]
+            return each.network, {key: value for key, value in each.train.items() if key != "seed"}
+
+        return {
+            name: [
+                other
+                for other in self.measured_experiments
+                if re.fullmatch(rf"{name}(_seed_\d+)?", other) and recipe(other) == recipe(name)
+            ]
+            for name in self.measured_experiments
+        }
+
     def profile(self, dataset: str) -> Profile:
         """The profile of a data set; InputError where there is none."""
         return _lookup(self.profiles, dataset, "profiles")
@@ -46,6 +84,20 @@ class Params(Strict):
     def table(self, name: str) -> TableSettings:
         """The definition of a table; InputError where there is none."""
         return _lookup(self.tables, name, "tables")
+
+    def measurement(self, dataset: str, name: str) -> LatencySettings:
+        """A measurement of speed, with what the data set's profile changes.
+
+        Raises:
+            InputError: there is none of that name, or a merged value is unknown, missing or impossible.
+        """
+        difference = self.profile(dataset).latency.get(name, {})
+        merged = _merge(_lookup(self.latency, name, "latency"), difference)
+        layers = {f"profiles.{dataset}.latency.{name}": difference, f"latency.{name}": merged}
+        try:
+            return LatencySettings.model_validate_json(json.dumps(merged))
+        except ValidationError as error:
+            raise InputError(_explain(error, layers, f"latency.{name}")) from None
 
     def settings(self, dataset: str, experiment: str) -> Settings:
         """Merge base, profile and differences.
@@ -118,7 +170,7 @@ def check_networks(params: Params) -> None:
 
 
 def _check_references(params: Params) -> None:
-    for key in ("datasets", "selected_experiments", "pruned_experiments", "submissions"):
+    for key in ("datasets", "selected_experiments", "pruned_experiments", "submissions", "latencies"):
         chosen = getattr(params, key)
         if len(set(chosen)) != len(chosen):
             raise InputError(f"params.yaml: {key}: the same name stands there twice")
@@ -136,10 +188,25 @@ def _check_references(params: Params) -> None:
     for experiment in params.experiments:
         for dataset in params.profiles:
             params.settings(dataset, experiment)
-    for name, table in params.tables.items():
-        for experiment in table.experiments:
-            if experiment not in params.experiments:
-                raise InputError(f"params.yaml: tables.{name}.experiments: no experiment is called {experiment!r}")
+    for measurement in params.latencies:
+        _lookup(params.latency, measurement, "latency")
+    for dataset, profile in params.profiles.items():
+        for measurement in profile.latency:
+            _lookup(params.latency, measurement, "latency")
+        for measurement in params.latency:
+            named = params.measurement(dataset, measurement).experiments
+            _check_experiments(params, named, f"latency.{measurement}")
+    shown: dict[str, TableSettings | FigureSettings] = {f"tables.{name}": each for name, each in params.tables.items()}
+    for name, each in {**shown, "figures": params.figures}.items():
+        _check_experiments(params, each.experiments, name)
+        if each.latency is not None:
+            _lookup(params.latency, each.latency, "latency")
+
+
+def _check_experiments(params: Params, experiments: Iterable[str], where: str) -> None:
+    for experiment in experiments:
+        if experiment not in params.experiments:
+            raise InputError(f"params.yaml: {where}.experiments: no experiment is called {experiment!r}")
 
 
 def _lookup(mapping: Mapping[str, T], key: str, section: str) -> T:
@@ -157,13 +224,13 @@ def _merge(*layers: Mapping[str, Any]) -> dict[str, Any]:
     return merged
 
 
-def _explain(error: ValidationError, layers: Mapping[str, Mapping[str, Any]]) -> str:
-    """One line a fault, each naming the key where it stands in params.yaml."""
+def _explain(error: ValidationError, layers: Mapping[str, Mapping[str, Any]], section: str = "") -> str:
+    """One line a fault, each naming the key where it stands in params.yaml, or in which ``section`` it is missing."""
     lines = []
     for fault in error.errors():
         # Pydantic names the form of the data settings after their key; params.yaml has no such level.
         location = [str(part) for i, part in enumerate(fault["loc"]) if not i or fault["loc"][i - 1] != "data"]
-        layer = next((name for name, values in layers.items() if _holds(values, location)), "")
+        layer = next((name for name, values in layers.items() if _holds(values, location)), section)
         key = ".".join(filter(None, [layer, *location]))
         message = "unknown key" if fault["type"] == "extra_forbidden" else fault["msg"]
         got = "" if fault["type"] in ("missing", "extra_forbidden") else f" (got {fault['input']!r})"

@@ -177,6 +177,8 @@ class Profile(Strict):
     weights: Literal["none", "imagenet"]
     train: dict[str, Any]
     evaluate: dict[str, Any]
+    latency: dict[Name, dict[str, Any]]
+    """By measurement."""
 
 
 class Experiment(Strict):
@@ -187,13 +189,68 @@ class Experiment(Strict):
     evaluate: dict[str, Any]
 
 
-class TableSettings(Strict):
-    """One table: what it shows, and of which experiments and protocols."""
+class ComplexitySettings(Strict):
+    """Sizes at which every experiment's network is counted, beside those of its own protocols."""
 
-    kind: Literal["overall", "per_class"]
+    sizes: Annotated[list[Size], Field(min_length=1)]
+
+
+class LatencySettings(Strict):
+    """One measurement of speed (see mfaranet.measure.latency)."""
+
+    protocol: Literal["paper", "strict"]
+    device: Literal["auto", "cpu", "cuda"]
+    precision: Literal["float32", "float16", "bfloat16"]
+    memory_format: Literal["channels_first", "channels_last"]
+    threads: Positive | None
+    """Of a CPU; null: as many as torch takes by itself."""
+    sizes: Annotated[list[Size], Field(min_length=1)]
+    seconds: Annotated[float, Field(gt=0)]
+    """Of timed passes, over all repeats; for ``strict`` alone, as ``repeats``."""
+    repeats: Positive
+    budget: Annotated[float, Field(gt=0)]
+    """Seconds at most for one network in one form at one size, warm-up included; one pass is made in any case."""
+    experiments: Annotated[list[Name], Field(min_length=1)]
+
+
+class Tolerances(Strict):
+    """How far a reproduced value may be from the published one and still match it."""
+
+    miou_released: Fraction
+    """Of the authors' own weights."""
+    miou_trained: Fraction
+    gflops: Annotated[float, Field(ge=0)]
+
+
+class TableSettings(Strict):
+    """One table: what it shows, of which experiments, protocols and measurement of speed."""
+
+    kind: Literal["overall", "per_class", "complexity", "latency"]
     title: str
     experiments: Annotated[list[Name], Field(min_length=1)]
-    protocols: Annotated[list[ProtocolName], Field(min_length=1)]
+    protocols: list[ProtocolName]
+    """Of the kinds overall and per_class."""
+    latency: Name | None
+    """The measurement that the speed in the kinds overall and latency comes from, where it was made."""
+
+    @model_validator(mode="after")
+    def _complete(self) -> "TableSettings":
+        if self.kind in ("overall", "per_class") and not self.protocols:
+            raise ValueError(f"a table of the kind {self.kind} needs protocols")
+        if self.kind == "latency" and self.latency is None:
+            raise ValueError("a table of the kind latency needs a measurement")
+        return self
+
+
+class FigureSettings(Strict):
+    """What the figures show, of the experiments that are selected."""
+
+    experiments: Annotated[list[Name], Field(min_length=1)]
+    """In the curves, the bars and the predictions; in the others are all."""
+    protocol: ProtocolName
+    latency: Name | None
+    """The measurement that the speed comes from, where it was made."""
+    pictures: Positive
 
 
 class Settings(Strict):
@@ -209,6 +266,11 @@ class Settings(Strict):
         """SHA-256 over the named parts (all of them by default), the same for the same values in any key order."""
         chosen = self.model_dump(mode="json", include=set(parts) if parts else None)
         return hashlib.sha256(json.dumps(chosen, sort_keys=True).encode()).hexdigest()
+
+
+def size_name(size: Size) -> str:
+    """Height and width as in "512x1024"."""
+    return f"{size[0]}x{size[1]}"
 
 
 def _times(size: Size, factors: Factors) -> Size:

@@ -124,3 +124,37 @@ def test_a_missing_or_broken_file(tmp_path: Path) -> None:
     (tmp_path / "params.yaml").write_text("datasets: [sample\n")
     with pytest.raises(InputError, match="not valid YAML"):
         load(tmp_path / "params.yaml")
+
+
+def test_seeds_are_those_of_the_name_that_differ_in_nothing_else(tmp_path: Path, params: Params) -> None:
+    assert params.seeds["base"] == ["base", "base_seed_1"]
+    assert params.seeds["base_seed_1"] == ["base_seed_1"]
+    assert set(params.seeds) == set(params.measured_experiments)
+    path = changed(tmp_path, "experiments", "base", "train", value={"epochs": 3})
+    assert load(path).seeds["base"] == ["base"]
+
+
+def test_a_measurement_of_speed_is_what_the_profile_makes_of_it(tmp_path: Path, params: Params) -> None:
+    assert params.measurement("cityscapes", "strict").sizes[-1] == (1024, 2048)
+    assert params.measurement("sample", "strict").sizes == [(64, 128), (64, 64)]
+    assert params.measurement("sample", "strict").repeats == params.measurement("cityscapes", "strict").repeats
+    for keys, value, message in (
+        (("latency", "strict", "repeats"), 0, r"latency\.strict\.repeats: .* greater than 0"),
+        (
+            ("profiles", "sample", "latency"),
+            {"strict": {"second": 1.0}},
+            r"profiles\.sample\.latency\.strict\.second: unknown",
+        ),
+        (("profiles", "sample", "latency"), {"swift": {}}, "latency has no 'swift'"),
+        (
+            ("latency", "strict", "experiments"),
+            ["bass"],
+            r"latency\.strict\.experiments: no experiment is called 'bass'",
+        ),
+        (("figures", "experiments"), ["bass"], r"figures\.experiments: no experiment is called 'bass'"),
+        (("latencies",), ["swift"], "latency has no 'swift'"),
+        (("tables", "latency", "latency"), None, "a table of the kind latency needs a measurement"),
+        (("tables", "overall", "protocols"), [], "a table of the kind overall needs protocols"),
+    ):
+        with pytest.raises(InputError, match=message):
+            load(changed(tmp_path, *keys, value=value))

@@ -1,20 +1,24 @@
-"""Tables from stored results: what they show, and what they leave blank."""
+"""Tables from stored results: what they show, what they leave blank, and where it came from."""
 
 import csv
 import json
+import shutil
+import statistics
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
-from mfaranet import tables
+from mfaranet import published, tables
+from mfaranet.cells import BLANK, Cell, Table, resolve, trace
 from mfaranet.errors import InputError
 from mfaranet.files import write_json
-from mfaranet.settings import TableSettings
+from mfaranet.settings import TableSettings, Tolerances
 
-SCORES = {"miou": 0.7812, "pixel_accuracy": 0.95, "iou": {"road": 0.98, "traffic light": None, "a/b & c_d": 0.5}}
+SCORES = {"miou": 0.7816, "pixel_accuracy": 0.95, "iou": {"road": 0.98, "traffic light": None, "a/b & c_d": 0.5}}
 RUN = {
     "stage": "evaluate@cityscapes-base",
     "params_sha256": "f" * 64,
@@ -25,74 +29,188 @@ RUN = {
     "network": {"name": "mfaranet", "options": {}},
     "weights": {"origin": "link", "sha256": "0" * 64},
     "training": {"split": "train"},
+    "classes": 19,
+    "sizes": [[512, 1024], [1024, 2048]],
 }
+RELEASED = {"released": {"origin": "link", "sha256": "0" * 64}}
+TOLERANCES = Tolerances(miou_released=0.0005, miou_trained=0.005, gflops=0.005)
+COUNT = {
+    "network": "mfaranet",
+    "params": 12_996_748,
+    "macs": {"512x1024": 54_536_962_048, "1024x2048": 218_147_848_192},
+    "flop_counter": {"512x1024": 109_073_924_096, "1024x2048": 436_295_696_384},
+    "input_sizes": {"full_image": [1024, 2048]},
+}
+TIMES = {"fps": 2.5, "p50": 0.4, "p90": 0.5, "p99": 0.6, "passes": 9, "peak_memory": 2**30, "within_budget": False}
 
 
-def results(root: Path, experiment: str = "base", **run: Any) -> Path:
+def results(root: Path, experiment: str = "base", miou: float = 0.7816, **run: Any) -> Path:
     """The stored results of one experiment."""
-    metrics = {"full_image": SCORES, "most_frequent_class": {"class": "road", **SCORES, "miou": 0.02}}
-    count = {"full_image": {"input_size": [1024, 2048], "params": 12_996_748, "macs": 218_147_848_192}}
+    metrics = {"full_image": {**SCORES, "miou": miou}, "most_frequent_class": {"class": "road", **SCORES, "miou": 0.02}}
     write_json(root / f"evaluate/{experiment}/metrics.json", metrics)
     write_json(root / f"evaluate/{experiment}/run.json", {**RUN, **run})
     counts = root / "complexity/complexity.json"
-    write_json(counts, {**(json.loads(counts.read_text()) if counts.exists() else {}), experiment: count})
-    write_json(root / "complexity/run.json", {**RUN, "stage": "complexity@cityscapes", "weights": None})
+    write_json(counts, {**(json.loads(counts.read_text()) if counts.exists() else {}), experiment: COUNT})
+    write_json(root / "complexity/run.json", {**RUN, **run, "stage": "complexity@cityscapes", "weights": None})
     return root
 
 
-def build(root: Path, kind: str, *experiments: str, selected: tuple[str, ...] = ("base", "no_ohem")) -> tables.Table:
-    chosen = list(experiments or ["base"])
-    settings = {"kind": kind, "title": "A title", "experiments": chosen, "protocols": ["full_image", "single_scale"]}
-    return tables.build("overall", TableSettings.model_validate(settings), selected, root)
+def timed(root: Path) -> Path:
+    """A measurement of speed beside the results."""
+    measurement = {"protocol": "strict", "precision": "float32", "memory_format": "channels_last"}
+    facts = {"device": "cpu", "processor": "2 x Some", "threads": 2, "versions": {"torch": "2"}, "file": "cpu.json"}
+    write_json(root / "latency/strict/run.json", {**RUN, **facts, "measurement": measurement})
+    sizes = {"1024x2048": {"unfolded": TIMES, "folded": {**TIMES, "fps": 3.5}}}
+    write_json(
+        root / "latency/strict/cpu.json", {"base": {"network": "mfaranet", "weights": "trained", "sizes": sizes}}
+    )
+    return root
 
 
-def cell(table: tables.Table, row: int, column: str) -> tables.Cell:
+def build(
+    root: Path,
+    kind: str,
+    *experiments: str,
+    selected: tuple[str, ...] = ("base", "no_ohem"),
+    seeds: dict[str, list[str]] | None = None,
+    latency: str | None = None,
+) -> Table:
+    protocols = ["full_image", "single_scale"] if kind in ("overall", "per_class") else []
+    settings = {"kind": kind, "title": "A title", "experiments": experiments or ("base",), "protocols": protocols}
+    checked = TableSettings.model_validate_json(json.dumps({**settings, "latency": latency}))
+    alone = {name: [name] for name in selected}
+    return tables.build("overall", checked, TOLERANCES, alone | (seeds or {}), root)
+
+
+def cell(table: Table, row: int, column: str) -> Cell:
     return table.rows[row][table.columns.index(column)]
 
 
+def shown(table: Table, row: int = 0) -> dict[str, str]:
+    return {column: cell(table, row, column).text for column in table.columns}
+
+
 def test_the_overall_table(tmp_path: Path) -> None:
-    table = build(results(tmp_path), "overall")
-    shown = {column: cell(table, 0, column).text for column in table.columns}
-    assert shown == {
+    table = build(timed(results(tmp_path)), "overall", latency="strict")
+    assert shown(table) == {
         "Experiment": "base",
-        "Network": "mfaranet",
+        "Network": "MFARANet",
         "Data": "Cityscapes",
         "Weights": "ImageNet",
         "Protocol": "full image",
         "Input": "1024x2048",
-        "mIoU (%)": "78.1",
+        "mIoU (%)": "78.2",
+        "Seeds": "1",
+        "Std over seeds (points)": "",
         "mIoU published (%)": "78.2",
+        "Difference (points)": "-0.0",
+        "Tolerance (points)": "0.5",
+        "Verdict": "match",
         "Pixel accuracy (%)": "95.0",
         "Params (M)": "13.00",
         "GMACs (1e9)": "218.15",
-        "GFLOPs of the paper (MACs / 1024^3)": "203.17",
+        "GFLOPs (MACs / 1024^3)": "203.17",
+        "FPS": "2.5",
+        "FPS, normalisation folded": "3.5",
     }
     assert cell(table, 1, "Experiment").text == "most frequent class: road"
     assert cell(table, 1, "mIoU (%)").text == "2.0"
-    published = cell(table, 0, "mIoU published (%)").origin
-    assert published is not None
-    assert "README" in published["source"]
+    origin = cell(table, 0, "mIoU published (%)").origin
+    assert origin is not None
+    assert "README" in origin["source"]
+    assert "protocol strict" in table.notes[-1]
+    assert "not measured" in build(results(tmp_path), "overall", latency="other").notes[-1]
 
 
 @pytest.mark.parametrize(
-    "run",
+    ("run", "reason"),
     [
-        {"dataset": {"name": "cityscapes", "title": "part of Cityscapes", "complete": False}},
-        {"dataset": {"name": "camvid", "title": "CamVid", "complete": True}},
-        {"split": "train"},
-        {"network": {"name": "enet", "options": {}}},
+        ({"dataset": {"name": "cityscapes", "title": "part of Cityscapes", "complete": False}}, "only a part"),
+        ({"dataset": {"name": "camvid", "title": "CamVid", "complete": True}}, "published on cityscapes"),
+        ({"split": "train"}, "published on the val split"),
+        ({"network": {"name": "enet", "options": {}}}, "published for MFARANet"),
+        ({"weights": "none"}, "trained from scratch"),
     ],
 )
-def test_a_published_value_of_something_else_stays_out(tmp_path: Path, run: dict[str, Any]) -> None:
-    table = build(results(tmp_path, **run), "overall")
-    assert cell(table, 0, "mIoU published (%)") == tables.BLANK
+def test_a_published_value_of_something_else_is_not_compared(tmp_path: Path, run: dict[str, Any], reason: str) -> None:
+    row = shown(build(results(tmp_path, **run), "overall"))
+    assert row["Verdict"].startswith(f"not comparable: {reason}")
+    assert row["Difference (points)"] == row["Tolerance (points)"] == ""
 
 
-def test_a_published_value_stays_out_of_a_variation(tmp_path: Path) -> None:
+def test_a_published_value_altered_by_a_tenth_flips_its_verdict(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In a copy: of the mIoU of the authors' weights by 0.1 points, of GFLOPs by 0.1."""
+    root = results(tmp_path, "released_val", weights=RELEASED)
+    results(root, "base", weights=RELEASED)
+
+    def verdicts() -> list[str]:
+        overall = build(root, "overall", "released_val", selected=("released_val",))
+        complexity = build(root, "complexity")
+        return [cell(overall, 0, "Verdict").text, *(cell(complexity, row, "Verdict").text for row in range(2))]
+
+    assert verdicts() == ["match"] * 3
+    for step in (0.1, -0.1):
+        content = yaml.safe_load(published.FILE.read_text())
+        for entry in content["values"]:
+            entry["value"] += step / 100 if entry["metric"] == "miou" else step
+        copy = tmp_path / f"published{step}.yaml"
+        copy.write_text(yaml.safe_dump(content))
+        with monkeypatch.context() as patch:
+            patch.setattr(published, "FILE", copy)
+            assert verdicts() == ["differs"] * 3
+    assert verdicts() == ["match"] * 3
+
+
+def test_seeds_are_averaged(tmp_path: Path) -> None:
+    for name, miou in {"base": 0.78, "base_seed_1": 0.79, "base_seed_2": 0.75}.items():
+        results(tmp_path, name, miou)
+    table = build(tmp_path, "overall", seeds={"base": ["base", "base_seed_1", "base_seed_2"]})
+    used = [78, 79, 75]
+    assert shown(table)["Seeds"] == "3"
+    assert cell(table, 0, "mIoU (%)").value == pytest.approx(statistics.mean(used))
+    assert cell(table, 0, "Std over seeds (points)").value == pytest.approx(statistics.stdev(used))
+    origin = cell(table, 0, "mIoU (%)").origin
+    assert origin is not None
+    assert origin["computed"] == "mean"
+    assert [each["file"].split("/")[-2] for each in origin["from"]] == ["base", "base_seed_1", "base_seed_2"]
+
+
+def test_the_complexity_table(tmp_path: Path) -> None:
+    table = build(results(tmp_path), "complexity")
+    assert [shown(table, row)["Input"] for row in range(2)] == ["512x1024", "1024x2048"]
+    assert shown(table) == {
+        "Experiment": "base",
+        "Network": "MFARANet",
+        "Input": "512x1024",
+        "Params (M)": "13.00",
+        "GMACs (1e9)": "54.54",
+        "GFLOPs (MACs / 1024^3)": "50.79",
+        "FLOPs by torch (1e9)": "109.07",
+        "Official counter (MACs / 1024^3)": "50.79",
+        "Difference": "+0.00",
+        "Tolerance": "0.005",
+        "Verdict": "match",
+    }
+    other = build(results(tmp_path, classes=11), "complexity")
+    assert shown(other)["Verdict"] == "not comparable: published for 19 classes"
+
+
+def test_the_latency_table(tmp_path: Path) -> None:
+    table = build(timed(results(tmp_path)), "latency", "base", "no_ohem", latency="strict")
+    assert len(table.rows) == 1
+    row = shown(table)
+    assert (row["FPS"], row["p50 (ms)"], row["FPS, normalisation folded"]) == ("2.50", "400.00", "3.50")
+    assert (row["Passes"], row["Peak memory (MiB)"], row["Within budget"]) == ("9", "1024", "no")
+
+
+def test_published_values_stay_out_of_a_variation(tmp_path: Path) -> None:
     """Another experiment on the same data with the same network is not what was published."""
     table = build(results(tmp_path, "no_ohem"), "overall", "no_ohem")
     assert cell(table, 0, "Experiment").text == "no_ohem"
-    assert cell(table, 0, "mIoU published (%)") == tables.BLANK
+    names = ("mIoU published (%)", "Difference (points)", "Tolerance (points)", "Verdict")
+    assert all(cell(table, 0, name) == BLANK for name in names)
 
 
 def test_a_table_of_a_part_says_so(tmp_path: Path) -> None:
@@ -101,7 +219,7 @@ def test_a_table_of_a_part_says_so(tmp_path: Path) -> None:
     assert cell(table, 0, "Weights").text == "from scratch"
     notes = " ".join(table.notes)
     assert "CamVid subset 1/1/1" in notes
-    assert "no number here can be compared" in notes
+    assert "no mIoU here can be compared" in notes
     assert "without ImageNet weights" in notes
 
 
@@ -127,14 +245,53 @@ def test_the_files(tmp_path: Path) -> None:
     markdown = (tmp_path / "table.md").read_text()
     assert "| a/b & c_d" in markdown
     rows = list(csv.DictReader((tmp_path / "table.csv").read_text().splitlines()))
-    assert [row["base, full image (%)"] for row in rows] == ["0.98", "", "0.5", "0.7812"]
+    assert [row["base, full image (%)"] for row in rows] == ["98.0", "", "50.0", "78.16"]
     latex = (tmp_path / "table.tex").read_text()
     assert r"a/b \& c\_d & 50.0 \\" in latex
     assert latex.count(r"\toprule") == latex.count(r"\bottomrule") == 1
     stored = json.loads((tmp_path / "table.json").read_text())
     origin = stored["rows"][2][1]["origin"]
-    assert origin["pointer"] == "/full_image/iou/a~1b & c_d"
-    assert tables.resolve({"full_image": SCORES}, origin["pointer"], tmp_path) == 0.5
+    assert (origin["pointer"], origin["scale"]) == ("/full_image/iou/a~1b & c_d", 100)
+    assert resolve({"full_image": SCORES}, origin["pointer"], tmp_path) == 0.5
+
+
+def latex_document(tables: list[Path]) -> str:
+    """A document of tables."""
+    inputs = "\n".join(f"\\input{{{path.as_posix()}}}\n\\clearpage" for path in tables)
+    packages = "\\usepackage{booktabs,graphicx,longtable}"
+    return f"\\documentclass{{article}}\n{packages}\n\\begin{{document}}\n{inputs}\n\\end{{document}}\n"
+
+
+def test_latex_compiles(tmp_path: Path) -> None:
+    """All committed tables, and one with every symbol that LaTeX takes for its own."""
+    if not shutil.which("pdflatex"):
+        pytest.skip("pdflatex is not installed (Debian: texlive-latex-recommended)")
+    awkward = Cell("", "&%$#_{}\\^~<>", None)
+    for name, rows in {"short": 1, "long": 100}.items():
+        Table(awkward.text, [awkward.text], [[awkward]] * rows, [awkward.text]).write(tmp_path / name)
+    committed = sorted((Path(__file__).parents[1] / "results").glob("*/tables/*.tex"))
+    assert committed
+    (tmp_path / "all.tex").write_text(latex_document([tmp_path / "short.tex", tmp_path / "long.tex", *committed]))
+    command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "all.tex"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, errors="replace")
+    assert done.returncode == 0, done.stdout[-2000:]
+    assert "Output written on all.pdf" in done.stdout
+
+
+def test_a_cell_can_be_traced(tmp_path: Path) -> None:
+    build(results(tmp_path), "overall").write(tmp_path / "table")
+    for row in ("base", "MFARANet", "mfaranet"):
+        for column in ("mIoU (%)", "miou"):
+            ((labels, found),) = trace(tmp_path / "table.md", row, column)
+            assert labels[:2] == ["base", "MFARANet"]
+            assert found.origin is not None
+            assert (found.origin["pointer"], found.origin["commit"]) == ("/full_image/miou", "c0ffee")
+    with pytest.raises(InputError, match=r"has no row 'enet'; it has: base, most frequent class: road"):
+        list(trace(tmp_path / "table.md", "enet", "mIoU"))
+    with pytest.raises(InputError, match=r"has no column 'IoU'; it has: Experiment, "):
+        list(trace(tmp_path / "table.md", "base", "IoU"))
+    with pytest.raises(InputError, match=r"other.json cannot be read"):
+        list(trace(tmp_path / "other.md", "base", "mIoU"))
 
 
 def test_settings_and_tables_do_without_torch() -> None:

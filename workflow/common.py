@@ -35,6 +35,8 @@ class Paths:
         self.training = self.results / "train" / experiment
         self.evaluation = self.results / "evaluate" / experiment
         self.complexity = self.results / "complexity"
+        self.latency = self.results / "latency"
+        self.figures = self.results / "figures"
         self.tables = self.results / "tables"
 
 
@@ -69,8 +71,8 @@ def write_run(
                 "fingerprint": record.fingerprint,
                 "splits": record.splits,
             },
-            **facts,
             "device": torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu",
+            **facts,
             "versions": {"python": platform.python_version(), **{p: importlib.metadata.version(p) for p in PACKAGES}},
         },
     )

@@ -1,8 +1,11 @@
-"""Stage complexity: parameters and multiply-accumulates of each experiment's network at its evaluation sizes."""
+"""Stage complexity: parameters and multiply-accumulates of every experiment's network, selected or not."""
+
+from typing import Any
 
 import torch
 import typer
 from common import Paths, start, write_run
+from tqdm import tqdm
 
 from mfaranet.data.prepared import DatasetRecord
 from mfaranet.files import write_json
@@ -10,32 +13,53 @@ from mfaranet.inference import PROTOCOLS
 from mfaranet.measure.complexity import complexity
 from mfaranet.models import get_model
 from mfaranet.params import load
-from mfaranet.settings import Settings
+from mfaranet.settings import EvaluateSettings, NetworkSettings, Size, size_name
 
 
 def main(dataset: str = typer.Argument(help="a data set of params.yaml")) -> None:
-    """Count, for each selected or pruned experiment and protocol, one pass of the network at the size it sees."""
+    """Count one pass at the sizes of the section complexity and at those that the experiment's protocols see."""
     params = load()
-    settings = {name: params.settings(dataset, name) for name in params.measured_experiments}
     paths = Paths(dataset)
     record = DatasetRecord.load(paths.data)
-    counts = {name: count(each, len(record.classes)) for name, each in settings.items()}
-    write_json(paths.complexity / "complexity.json", counts)
+    settings = {name: params.settings(dataset, name) for name in params.experiments}
+    wanted: dict[str, set[Size]] = {}  # many experiments share a network
+    for each in settings.values():
+        sizes = {*params.complexity.sizes, *input_sizes(each.evaluate).values()}
+        wanted.setdefault(each.network.model_dump_json(), set()).update(sizes)
+    counts = {
+        network: count(NetworkSettings.model_validate_json(network), len(record.classes), sorted(sizes))
+        for network, sizes in tqdm(wanted.items(), desc="complexity")
+    }
+    result = {
+        name: {**counts[each.network.model_dump_json()], "input_sizes": input_sizes(each.evaluate)}
+        for name, each in settings.items()
+    }
+    write_json(paths.complexity / "complexity.json", result)
     stage, used = f"complexity@{dataset}", ("network", "evaluate")
-    write_run(paths.complexity, stage, list(settings.values()), used, record, weights=None)
+    facts = {"classes": len(record.classes), "sizes": params.complexity.sizes}
+    write_run(paths.complexity, stage, list(settings.values()), used, record, weights=None, **facts)
 
 
-def count(settings: Settings, num_classes: int) -> dict[str, dict[str, object]]:
-    """For each protocol the input size, parameters and multiply-accumulates of one pass."""
+def count(network: NetworkSettings, num_classes: int, sizes: list[Size]) -> dict[str, Any]:
+    """Parameters, and for each size ("512x1024") multiply-accumulates and the operations that torch counts."""
     with torch.device("meta"):
-        model = get_model(settings.network.name, num_classes, **settings.network.options)
-    counts: dict[str, dict[str, object]] = {}
-    for protocol in settings.evaluate.protocols:
-        sliding = PROTOCOLS[protocol].scales
-        size = settings.evaluate.window_size if sliding else settings.evaluate.input_size
-        cost = complexity(model, size)
-        counts[protocol] = {"input_size": size, "params": cost.params, "macs": cost.macs}
-    return counts
+        model = get_model(network.name, num_classes, **network.options)
+    costs = {size_name(size): complexity(model, size) for size in sizes}
+    (params,) = {cost.params for cost in costs.values()}
+    return {
+        "network": network.name,
+        "params": params,
+        "macs": {size: cost.macs for size, cost in costs.items()},
+        "flop_counter": {size: cost.flops for size, cost in costs.items()},
+    }
+
+
+def input_sizes(settings: EvaluateSettings) -> dict[str, Size]:
+    """Height and width of what the network sees in one pass of each protocol."""
+    return {
+        protocol: settings.window_size if PROTOCOLS[protocol].scales else settings.input_size
+        for protocol in settings.protocols
+    }
 
 
 if __name__ == "__main__":

@@ -6,9 +6,10 @@ from common import Paths, read_json, start, write_run
 
 from mfaranet.checkpoints import load_trained
 from mfaranet.data.prepared import SegmentationDataset
-from mfaranet.evaluation import SPLIT, draw_examples, evaluate, most_frequent_class
+from mfaranet.evaluation import SPLIT, draw_examples, evaluate, most_frequent_class, write_confusion
 from mfaranet.files import write_json
 from mfaranet.inference import InputSizes
+from mfaranet.metrics import summarise
 from mfaranet.params import load
 
 
@@ -24,10 +25,12 @@ def main(
     model, facts = load_trained(paths.checkpoints / f"{chosen.checkpoint}.safetensors")
     model.to("cuda" if torch.cuda.is_available() else "cpu")
     sizes = InputSizes(chosen.input_size, chosen.window_size, chosen.base_size)
-    metrics = {
+    confusions = {
         protocol: evaluate(model, images, protocol, sizes, paths.predictions / protocol)
         for protocol in chosen.protocols
     }
+    write_confusion(confusions, images.record.classes, paths.evaluation / "confusion.csv")
+    metrics = {protocol: summarise(matrix, images.record.classes) for protocol, matrix in confusions.items()}
     metrics["most_frequent_class"] = most_frequent_class(images.record)
     write_json(paths.evaluation / "metrics.json", metrics)
     draw_examples(model, images, chosen.protocols[0], sizes, chosen.pictures, paths.evaluation / "pictures.png")

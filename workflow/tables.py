@@ -14,7 +14,8 @@ def main(
     """Render one table from stored results."""
     paths = Paths(dataset)
     params = load()
-    build(table, params.table(table), params.measured_experiments, paths.results).write(paths.tables / table)
+    made = build(table, params.table(table), params.tolerances, params.seeds, paths.results)
+    made.write(paths.tables / table)
     typer.echo(f"table: {paths.tables / table}.md")
 
 

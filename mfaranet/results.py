@@ -1,0 +1,85 @@
+"""The stored results of one data set, as cells."""
+
+from collections.abc import Callable, Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from mfaranet.cells import BLANK, Cell, resolve
+from mfaranet.files import read_json
+from mfaranet.settings import Size, TableSettings, size_name
+
+
+class Results:
+    """What the stages left in ``root`` (results/<data set>), for one table.
+
+    Args:
+        root: the folder.
+        table: name of the table, which params.yaml defines.
+        selected: the experiments whose results count, each with those that are the same but for the seed (itself too).
+    """
+
+    def __init__(self, root: Path, table: str, selected: Mapping[str, list[str]]) -> None:
+        self.root = root
+        self.table = table
+        self.selected = selected
+        self._read = cache(read_json)
+
+    def cell(self, folder: str, file: str, pointer: str, show: Callable[[Any], str] = str, scale: float = 1) -> Cell:
+        """The value at a JSON pointer of ``<folder>/<file>``, times ``scale``; run.json beside it describes its run."""
+        path = self.root / folder / file
+        value = resolve(self._read(path), pointer, path)
+        if value is None:
+            return BLANK
+        run = self.run(folder)
+        origin = {
+            "file": path.as_posix(),
+            "pointer": pointer,
+            **({"scale": scale} if scale != 1 else {}),
+            "stage": run["stage"],
+            "params_sha256": run["params_sha256"],
+            "commit": run["commit"],
+            "modified": run["modified"],
+            "dataset": run["dataset"]["title"],
+            "weights": run["weights"],
+        }
+        value = value if scale == 1 else value * scale
+        return Cell(value, show(value), origin)
+
+    def run(self, folder: str) -> Any:
+        """The description of the run that wrote a folder."""
+        return self._read(self.root / folder / "run.json")
+
+    def content(self, folder: str, file: str) -> Any:
+        """All of a stored file."""
+        return self._read(self.root / folder / file)
+
+    def rows(self, settings: TableSettings) -> list[tuple[int, str, int, str]]:
+        """The experiments and protocols that a table has results of, each with its place in the definition."""
+        return [
+            (i, experiment, j, protocol)
+            for i, experiment in enumerate(settings.experiments)
+            if experiment in self.selected
+            for j, protocol in enumerate(settings.protocols)
+            if protocol in self.content(f"evaluate/{experiment}", "metrics.json")
+        ]
+
+    def timings(self, measurement: str) -> tuple[str, str] | None:
+        """Folder and file of a measurement of speed, None where it was not made."""
+        folder = f"latency/{measurement}"
+        if not (self.root / folder / "run.json").exists():
+            return None
+        return folder, self.run(folder)["file"]
+
+    def speed(self, measurement: str, experiment: str, size: Size, form: str) -> Cell:
+        """Images per second, blank where they were not measured. ``form``: ``unfolded`` or ``folded``."""
+        found = self.timings(measurement)
+        sizes = self.content(*found).get(experiment, {}).get("sizes", {}) if found else {}
+        if not found or size_name(size) not in sizes:
+            return BLANK
+        return self.cell(*found, f"/{experiment}/sizes/{size_name(size)}/{form}/fps", "{:.1f}".format)
+
+    def defined(self, pointer: str, value: str, text: str | None = None) -> Cell:
+        """A row or column name, which the table's definition in params.yaml gives."""
+        origin = {"file": "params.yaml", "pointer": f"/tables/{self.table}/{pointer}"}
+        return Cell(value, text or value, origin)

@@ -1,0 +1,46 @@
+"""Stage figures: what tables cannot show, of one data set."""
+
+import typer
+from common import Paths, start
+
+from mfaranet.data.prepared import SegmentationDataset, read_png
+from mfaranet.errors import InputError
+from mfaranet.evaluation import SPLIT
+from mfaranet.figures import draw
+from mfaranet.params import load
+from mfaranet.pictures import colour, colour_ids, draw_grid, photograph, spread
+from mfaranet.results import Results
+from mfaranet.settings import FigureSettings
+
+
+def main(dataset: str = typer.Argument(help="a data set of params.yaml")) -> None:
+    """Draw all figures."""
+    params = load()
+    settings, paths = params.figures, Paths(dataset)
+    shown = [name for name in settings.experiments if name in params.measured_experiments]
+    if not shown:
+        raise InputError("params.yaml: figures.experiments: none of them is selected; see selected_experiments")
+    results = Results(paths.results, "", params.seeds)
+    draw(settings, results, paths.results / "train", paths.figures)
+    draw_predictions(settings, dataset, shown)
+    typer.echo(f"figures: {paths.figures}")
+
+
+def draw_predictions(settings: FigureSettings, dataset: str, experiments: list[str]) -> None:
+    """Some images of the split, their truth, and what each experiment's network made of them."""
+    images = SegmentationDataset(Paths(dataset).data, SPLIT)
+    record = images.record
+    rows = []
+    for index in spread(len(images), settings.pictures):
+        image, label = images[index]
+        row = [photograph(image), colour(label, record)]
+        for experiment in experiments:
+            folder = Paths(dataset, experiment).predictions / settings.protocol
+            row.append(colour_ids(read_png(folder / f"{images.stems[index]}.png")[0], record))
+        rows.append(row)
+    columns = ["image", "truth", *(name.replace("_", " ") for name in experiments)]
+    draw_grid(f"{record.title}, {SPLIT}, {settings.protocol}", columns, rows, Paths(dataset).figures / "pictures.png")
+
+
+if __name__ == "__main__":
+    start(main)
