@@ -3,12 +3,13 @@ READY := .venv/.ready
 # DVC starts `python` of the environment it finds first.
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
-.PHONY: help repro test lint
+.PHONY: help repro test lint bench
 
 help:
 	@echo "make repro   run the pipeline on the data sets of params.yaml and say where the tables are"
 	@echo "make test    run the tests"
 	@echo "make lint    check format, style and types"
+	@echo "make bench   time us against ourselves; nothing else should run"
 
 repro: $(READY)
 	mfaranet params
@@ -22,6 +23,9 @@ lint: $(READY)
 	ruff format --check .
 	ruff check .
 	mypy
+
+bench: $(READY)
+	python benchmarks/pruning.py
 
 $(READY): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' || \

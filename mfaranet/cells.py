@@ -31,6 +31,16 @@ def computed(value: Any, text: str, how: str, *sources: Cell) -> Cell:
     return Cell(value, text, {"computed": how, "from": [source.origin for source in sources]})
 
 
+def one_digit(value: float) -> str:
+    """Text of a score or a speed."""
+    return f"{value:.1f}"
+
+
+def two_digits(value: float) -> str:
+    """Text of a cost."""
+    return f"{value:.2f}"
+
+
 @dataclass(frozen=True)
 class Table:
     """Column headers, rows of cells, and notes that belong under the table."""

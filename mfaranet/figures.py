@@ -2,16 +2,16 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 import textalloc
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator
 
-from mfaranet.cells import Cell
 from mfaranet.files import atomic_write
+from mfaranet.published import network_cell, network_title
 from mfaranet.results import Results
 from mfaranet.settings import FigureSettings, size_name
 
@@ -21,6 +21,7 @@ COLUMN = 5.0
 STYLES = tuple(
     zip(("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000"), "osD^vP*", strict=True)
 )
+OURS = ("base", "base pruned", "MFARANet", "MFARANet-Pruned")
 
 
 def draw(settings: FigureSettings, results: Results, curves: Path, folder: Path) -> None:
@@ -33,74 +34,69 @@ def draw(settings: FigureSettings, results: Results, curves: Path, folder: Path)
         folder: where to write.
     """
     shown = [name for name in settings.experiments if name in results.selected]
-    scores = {name: miou(results, name, settings.protocol) for name in results.selected}
-    known = {name: cell for name, cell in scores.items() if cell is not None}
+    protocol = settings.protocol
+    scores = {name: results.content(f"evaluate/{name}", "metrics.json").get(protocol) for name in results.selected}
+    miou = {label(name): 100 * score["miou"] for name, score in scores.items() if score}
+    sizes = {
+        name: each["input_sizes"][protocol]
+        for name, each in results.content("complexity", "complexity.json").items()
+        if name in results.selected and protocol in each["input_sizes"]
+    }
     data = results.run(f"evaluate/{shown[0]}")["dataset"]["title"]
-    place = f"{data}, {settings.protocol.replace('_', ' ')}"
+    place = f"{data}, {label(protocol)}"
 
     def save(name: str, figure: Figure) -> None:
         atomic_write(folder / f"{name}.png", lambda temporary: figure.savefig(temporary, format="png", dpi=200))
 
-    save("accuracy_speed", scatter(speeds(settings, results, known), known, "images per second", place))
-    save("accuracy_gflops", scatter(costs(settings, results, known), known, "GFLOPs (MACs / 1024³)", place))
-    save("classes", classes(results, shown, settings.protocol, place))
-    save("confusion", confusion(results, shown[0], settings.protocol, place))
+    speeds = {name: results.speed(settings.latency, name, size, "unfolded").value for name, size in sizes.items()}
+    save("accuracy_speed", scatter(_labelled(speeds), miou, "images per second", "mIoU (%)", place))
+    costs = {name: results.cost(name, size_name(size))[-1].value for name, size in sizes.items()}
+    save("accuracy_gflops", scatter(_labelled(costs), miou, "GFLOPs (MACs / 1024³)", "mIoU (%)", place))
+    save("networks", published_accuracy(settings.comparison, results))
+    save("classes", classes(results, shown, protocol, place))
+    save("confusion", confusion(results, shown[0], protocol, place))
     save("curves", training_curves({name: curves / name / "plots/metrics" for name in shown}, data))
 
 
-def miou(results: Results, experiment: str, protocol: str) -> Cell | None:
-    """mIoU in percent; None where the experiment was not scored by this protocol."""
-    metrics = results.content(f"evaluate/{experiment}", "metrics.json")
-    if protocol not in metrics:
-        return None
-    return results.cell(f"evaluate/{experiment}", "metrics.json", f"/{protocol}/miou", scale=100)
+def label(name: str) -> str:
+    """A name of params.yaml, for people."""
+    return name.replace("_", " ")
 
 
-def speeds(settings: FigureSettings, results: Results, experiments: Mapping[str, Any]) -> dict[str, float]:
-    """Images per second of those that were timed at the protocol's input size."""
-    if settings.latency is None:
-        return {}
-    cells = {
-        name: results.speed(settings.latency, name, _input_size(results, name, settings.protocol), "unfolded")
-        for name in experiments
-    }
-    return {name: cell.value for name, cell in cells.items() if cell.value is not None}
-
-
-def costs(settings: FigureSettings, results: Results, experiments: Mapping[str, Any]) -> dict[str, float]:
-    """The paper's GFLOPs at the protocol's input size."""
-    counted = results.content("complexity", "complexity.json")
-    sizes = {name: size_name(_input_size(results, name, settings.protocol)) for name in experiments}
-    return {name: counted[name]["macs"][size] / 1024**3 for name, size in sizes.items()}
-
-
-def scatter(x: Mapping[str, float], y: Mapping[str, Cell], label: str, title: str) -> Figure:
-    """mIoU over something else, on a logarithmic scale, a named point for each experiment that has both."""
+def scatter(x: Mapping[str, float], y: Mapping[str, float], x_label: str, y_label: str, title: str) -> Figure:
+    """One thing over another, on a logarithmic scale, a named point for each name that both have."""
     figure, axes = _figure(title)
     names = [name for name in x if name in y]
-    values = [(x[name], y[name].value) for name in names]
-    for name, point in zip(names, values, strict=True):
-        colour, marker = STYLES[1] if name.endswith("_pruned") else STYLES[0]
-        axes.plot(*point, marker, color=colour, markersize=4)
+    for name in names:
+        colour, marker = STYLES[1] if name in OURS else STYLES[0]
+        axes.plot(x[name], y[name], marker, color=colour, markersize=4)
     axes.set_xscale("log")
-    axes.set_xlabel(label)
-    axes.set_ylabel("mIoU (%)")
+    axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axes.xaxis.set_major_formatter("{x:g}")
+    axes.xaxis.set_minor_formatter("")
+    axes.set_xlabel(x_label)
+    axes.set_ylabel(y_label)
     axes.margins(0.15)
     axes.grid(alpha=0.3, which="both")
-    if values:
-        xs, ys = (list(each) for each in zip(*values, strict=True))
-        textalloc.allocate(
-            axes,
-            xs,
-            ys,
-            [name.replace("_", " ") for name in names],
-            x_scatter=xs,
-            y_scatter=ys,
-            textsize=7,
-            linecolor="grey",
-            linewidth=0.5,
-        )
+    if names:
+        xs, ys = [x[name] for name in names], [y[name] for name in names]
+        textalloc.allocate(axes, xs, ys, names, x_scatter=xs, y_scatter=ys, textsize=7, linecolor="grey", linewidth=0.5)
     return figure
+
+
+def published_accuracy(measurement: str, results: Results) -> Figure:
+    """What is published of each network's accuracy on Cityscapes over its speed here."""
+    found = results.timings(measurement)
+    measured = results.content(*found) if found else {}
+    accuracy = {
+        each["network"]: network_cell(each["network"], "test_miou", scale=100).value for each in measured.values()
+    }
+    miou = {network_title(name): value for name, value in accuracy.items() if value is not None}
+    size = next((size for each in measured.values() for size in each["sizes"]), "")
+    speeds = {network_title(each["network"]): each["sizes"][size]["unfolded"]["fps"] for each in measured.values()}
+    device = results.run(found[0])["device"] if found else "(not measured)"
+    x_label = f"images per second here, at {size} on {device}"
+    return scatter(speeds, miou, x_label, "test mIoU published (%)", "Table XI: accuracy on Cityscapes, speed here")
 
 
 def classes(results: Results, experiments: Sequence[str], protocol: str, title: str) -> Figure:
@@ -110,9 +106,7 @@ def classes(results: Results, experiments: Sequence[str], protocol: str, title: 
     figure, axes = _figure(title, height=0.8 + 0.22 * len(names))
     for (name, iou), (colour, marker) in zip(ious.items(), STYLES, strict=False):
         points = [np.nan if iou[each] is None else 100 * iou[each] for each in names]
-        axes.plot(
-            points, range(len(names)), marker, color=colour, label=name.replace("_", " "), markersize=5, alpha=0.8
-        )
+        axes.plot(points, range(len(names)), marker, color=colour, label=label(name), markersize=5, alpha=0.8)
     axes.set_yticks(range(len(names)), names)
     axes.invert_yaxis()
     axes.set_xlabel("IoU (%)")
@@ -146,14 +140,14 @@ def training_curves(folders: Mapping[str, Path], title: str) -> Figure:
     ]
     figure = Figure(figsize=(COLUMN, 5.0), layout="constrained")
     figure.suptitle(title, fontsize=8)
-    for axes, (metric, label, convert) in zip(figure.subplots(len(panels), sharex=True), panels, strict=True):
+    for axes, (metric, y_label, convert) in zip(figure.subplots(len(panels), sharex=True), panels, strict=True):
         for (name, folder), (colour, marker) in zip(folders.items(), STYLES, strict=False):
             path = folder / f"{metric}.tsv"
             if path.exists():  # a pruned network and one of the authors have none
                 curve = pd.read_csv(path, sep="\t")
-                style = {"color": colour, "marker": marker, "markersize": 4, "label": name.replace("_", " ")}
+                style = {"color": colour, "marker": marker, "markersize": 4, "label": label(name)}
                 axes.plot(curve["step"] + 1, convert(curve[metric.split("/")[-1]]), **style)
-        axes.set_ylabel(label, fontsize=8)
+        axes.set_ylabel(y_label, fontsize=8)
         axes.grid(alpha=0.3)
     axes.set_xlabel("epoch")
     axes.xaxis.get_major_locator().set_params(integer=True)
@@ -161,8 +155,8 @@ def training_curves(folders: Mapping[str, Path], title: str) -> Figure:
     return figure
 
 
-def _input_size(results: Results, experiment: str, protocol: str) -> Any:
-    return results.content("complexity", "complexity.json")[experiment]["input_sizes"][protocol]
+def _labelled(values: Mapping[str, float | None]) -> dict[str, float]:
+    return {label(name): value for name, value in values.items() if value is not None}
 
 
 def _figure(title: str, height: float = 3.6) -> tuple[Figure, Axes]:

@@ -196,11 +196,13 @@ def _check_references(params: Params) -> None:
         for measurement in params.latency:
             named = params.measurement(dataset, measurement).experiments
             _check_experiments(params, named, f"latency.{measurement}")
-    shown: dict[str, TableSettings | FigureSettings] = {f"tables.{name}": each for name, each in params.tables.items()}
-    for name, each in {**shown, "figures": params.figures}.items():
-        _check_experiments(params, each.experiments, name)
-        if each.latency is not None:
-            _lookup(params.latency, each.latency, "latency")
+    for name, table in params.tables.items():
+        _check_experiments(params, table.experiments, f"tables.{name}")
+        if table.latency is not None:
+            _lookup(params.latency, table.latency, "latency")
+    _check_experiments(params, params.figures.experiments, "figures")
+    for measurement in (params.figures.latency, params.figures.comparison):
+        _lookup(params.latency, measurement, "latency")
 
 
 def _check_experiments(params: Params, experiments: Iterable[str], where: str) -> None:

@@ -8,8 +8,11 @@ from typing import Any
 import yaml
 
 from mfaranet.cells import BLANK, Cell, computed
+from mfaranet.settings import Tolerances
 
 FILE = Path(__file__).with_name("published.yaml")
+VERDICT = ("Difference", "Tolerance", "Verdict")
+"""Headers of what compare gives after the published value."""
 Entry = dict[str, Any]
 
 
@@ -22,6 +25,23 @@ def network_title(name: str) -> str:
     """A network's name as its authors write it."""
     title: str = _content(FILE)["networks"][name]["title"]
     return title
+
+
+def network_cell(name: str, key: str, show: Callable[[Any], str] = str, scale: float = 1) -> Cell:
+    """What published.yaml says of a network, times ``scale``; blank where it says nothing."""
+    network = _content(FILE)["networks"][name]
+    value = network[key]
+    if value is None:
+        return BLANK
+    origin = {"file": "mfaranet/published.yaml", "pointer": f"/networks/{name}/{key}", "source": network["source"]}
+    value = value if scale == 1 else value * scale
+    return Cell(value, show(value), {**origin, "scale": scale} if scale != 1 else origin)
+
+
+def tolerance(tolerances: Tolerances, kind: str, scale: float = 1) -> Cell:
+    """A tolerance of params.yaml, times ``scale``."""
+    value = getattr(tolerances, kind) * scale
+    return Cell(value, f"{value:g}", {"file": "params.yaml", "pointer": f"/tolerances/{kind}", "scale": scale})
 
 
 def find(metric: str, experiment: str, **exact: Any) -> list[tuple[int, Entry]]:

@@ -5,7 +5,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from mfaranet.cells import BLANK, Cell, resolve
+from mfaranet.cells import BLANK, Cell, one_digit, resolve, two_digits
 from mfaranet.files import read_json
 from mfaranet.settings import Size, TableSettings, size_name
 
@@ -64,6 +64,15 @@ class Results:
             if protocol in self.content(f"evaluate/{experiment}", "metrics.json")
         ]
 
+    def cost(self, experiment: str, size: str) -> list[Cell]:
+        """Parameters, multiply-accumulates in 1e9, and in 1024^3 as the paper counts them."""
+        counted, macs = ("complexity", "complexity.json"), f"/{experiment}/macs/{size}"
+        return [
+            self.cell(*counted, f"/{experiment}/params", two_digits, 1e-6),
+            self.cell(*counted, macs, two_digits, 1e-9),
+            self.cell(*counted, macs, two_digits, 1 / 1024**3),
+        ]
+
     def timings(self, measurement: str) -> tuple[str, str] | None:
         """Folder and file of a measurement of speed, None where it was not made."""
         folder = f"latency/{measurement}"
@@ -77,7 +86,20 @@ class Results:
         sizes = self.content(*found).get(experiment, {}).get("sizes", {}) if found else {}
         if not found or size_name(size) not in sizes:
             return BLANK
-        return self.cell(*found, f"/{experiment}/sizes/{size_name(size)}/{form}/fps", "{:.1f}".format)
+        return self.cell(*found, f"/{experiment}/sizes/{size_name(size)}/{form}/fps", one_digit)
+
+    def speed_note(self, measurement: str) -> str:
+        """How and on what a measurement was made, or that it was not."""
+        found = self.timings(measurement)
+        if not found:
+            return f"Speed was not measured here: latency.{measurement} of params.yaml."
+        run = self.run(found[0])
+        asked = run["measurement"]
+        return (
+            f"FPS: images per second here, one at a time, by the protocol {asked['protocol']} (latency.{measurement} "
+            f"of params.yaml) on {run['device']} ({run['processor']}, {run['threads']} threads), {asked['precision']}, "
+            f"{asked['memory_format'].replace('_', ' ')}, torch {run['versions']['torch']}. Of this machine alone."
+        )
 
     def defined(self, pointer: str, value: str, text: str | None = None) -> Cell:
         """A row or column name, which the table's definition in params.yaml gives."""

@@ -225,20 +225,20 @@ class Tolerances(Strict):
 class TableSettings(Strict):
     """One table: what it shows, of which experiments, protocols and measurement of speed."""
 
-    kind: Literal["overall", "per_class", "complexity", "latency"]
+    kind: Literal["overall", "per_class", "complexity", "latency", "comparison"]
     title: str
     experiments: Annotated[list[Name], Field(min_length=1)]
     protocols: list[ProtocolName]
     """Of the kinds overall and per_class."""
     latency: Name | None
-    """The measurement that the speed in the kinds overall and latency comes from, where it was made."""
+    """The measurement that speed comes from, where it was made; no matter to per_class and complexity."""
 
     @model_validator(mode="after")
     def _complete(self) -> "TableSettings":
         if self.kind in ("overall", "per_class") and not self.protocols:
             raise ValueError(f"a table of the kind {self.kind} needs protocols")
-        if self.kind == "latency" and self.latency is None:
-            raise ValueError("a table of the kind latency needs a measurement")
+        if self.kind in ("latency", "comparison") and self.latency is None:
+            raise ValueError(f"a table of the kind {self.kind} needs a measurement")
         return self
 
 
@@ -248,8 +248,10 @@ class FigureSettings(Strict):
     experiments: Annotated[list[Name], Field(min_length=1)]
     """In the curves, the bars and the predictions; in the others are all."""
     protocol: ProtocolName
-    latency: Name | None
-    """The measurement that the speed comes from, where it was made."""
+    latency: Name
+    """The measurement that the experiments' speed comes from, where it was made."""
+    comparison: Name
+    """That of the networks of Table XI."""
     pictures: Positive
 
 

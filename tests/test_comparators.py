@@ -1,24 +1,53 @@
-"""The 24 networks of Table XI against the linked implementations' numbers."""
+"""The 24 networks of Table XI: the linked implementations' numbers, and what every network of ours can do."""
 
 import csv
 import json
+import subprocess
+import sys
 import zlib
 from collections import Counter
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import safetensors.torch
 import torch
 from official import FOLDER, as_row, size_of
+from test_training import curve, settings
 from torch import Tensor, nn
 
 import mfaranet
+from mfaranet.checkpoints import load_trained
+from mfaranet.data import prepare
 from mfaranet.measure.complexity import complexity, layer_table
+from mfaranet.models import comparators
 from mfaranet.models.comparators import SLUGS
+from mfaranet.settings import AugmentationSettings, SampleData
+from mfaranet.training import train
 
 GOLDENS: dict[str, Any] = json.loads((FOLDER / "comparators.json").read_text())
 COSTS: dict[str, Any] = json.loads((FOLDER / "comparators_cost.json").read_text())
 FILLED = (nn.Conv2d, nn.ConvTranspose2d, nn.Linear, nn.BatchNorm2d, nn.PReLU)
+
+# Builds every network, and fails with what was done meanwhile with sockets or files of weights.
+WATCHED = """
+import sys
+
+seen = []
+
+def watch(event, arguments):
+    weights = (".pt", ".pth", ".bin", ".ckpt", ".onnx", ".safetensors")
+    if event.startswith("socket.") or event == "open" and str(arguments[0]).endswith(weights):
+        seen.append((event, *map(str, arguments)))
+
+sys.addaudithook(watch)
+import mfaranet, torch
+with torch.device("meta"):
+    for name in mfaranet.list_models():
+        mfaranet.get_model(name)
+sys.exit(str(seen) if seen else 0)
+"""
 
 every_network = pytest.mark.parametrize("slug", SLUGS)
 
@@ -76,6 +105,58 @@ def test_training_mode_and_its_gradients(slug: str) -> None:
     assert all(each.shape == (2, 5, 64, 96) for each in maps)
     sum(each.square().mean() for each in maps).backward()  # type: ignore[union-attr]
     assert [name for name, parameter in model.named_parameters() if parameter.grad is None] == []
+
+
+@every_network
+def test_a_second_instance_takes_the_state(slug: str) -> None:
+    images = torch.rand(2, 3, 64, 96)
+    model, other = (mfaranet.get_model(slug, num_classes=5) for _ in range(2))
+    model.train()(images)  # so that the statistics of the normalisation are not the initial ones
+    other.load_state_dict(safetensors.torch.load(safetensors.torch.save(model.state_dict())))
+    with torch.inference_mode():
+        assert torch.equal(model.eval()(images), other.eval()(images))
+
+
+@every_network
+def test_images_of_a_batch_do_not_mix(slug: str) -> None:
+    torch.manual_seed(0)
+    model = mfaranet.get_model(slug, num_classes=5).double().eval()
+    images = torch.rand(2, 3, 64, 96, dtype=torch.float64)
+    with torch.inference_mode():
+        together, alone = model(images), torch.cat([model(image[None]) for image in images])
+    torch.testing.assert_close(together, alone, rtol=0, atol=1e-12 * float(alone.abs().max()))
+
+
+@pytest.mark.parametrize(("slug", "options"), [("enet", {}), ("bisenet_v1", {}), ("pspnet", {"depth": 50})])
+def test_training_on_the_sample_lowers_the_loss(slug: str, options: dict[str, Any], tmp_path: Path) -> None:
+    sample = SampleData(form="sample", size=(64, 128), train=2, val=1, test=1, seed=0)
+    classes = prepare("sample", sample, tmp_path / "data").classes
+    still = AugmentationSettings(scale=(1.0, 1.0), rotation=0.0, rotation_probability=0.0, flip_probability=0.0)
+    recipe = settings(epochs=6, validate_every=6, crop="full", augmentation=still)  # 6 steps
+    torch.manual_seed(0)
+    model = mfaranet.get_model(slug, len(classes), **options)
+    facts = {"network": slug, "options": options, "classes": classes}
+    train(model, recipe, tmp_path / "data", output=tmp_path, curves=tmp_path / "curves", facts=facts)
+    loss = curve(tmp_path, "train/total")
+    assert len(loss) == 6
+    assert loss[-1] < 0.95 * loss[0]
+    assert (tmp_path / "curves/plots/metrics/train/auxiliary.tsv").exists() == (slug != "enet")
+    load_trained(tmp_path / "last.safetensors")
+
+
+def test_the_list_of_networks() -> None:
+    assert len(SLUGS) == 24
+    assert mfaranet.list_models() == sorted([*SLUGS, "mfaranet", "mfaranet_pruned"])
+
+
+def test_listing_and_building_need_no_connection_and_no_weights() -> None:
+    result = subprocess.run([sys.executable, "-c", WATCHED], capture_output=True, text=True)
+    assert result.returncode == 0, result.stderr
+
+
+def test_the_networks_stay_short() -> None:
+    files = Path(comparators.__file__).parent.glob("*.py")
+    assert sum(len(file.read_text().splitlines()) for file in files) < 3500
 
 
 def expected(golden: dict[str, Any], rule: str) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from mfaranet import published, tables
 from mfaranet.cells import BLANK, Cell, Table, resolve, trace
 from mfaranet.errors import InputError
 from mfaranet.files import write_json
+from mfaranet.models.comparators import SLUGS
 from mfaranet.settings import TableSettings, Tolerances
 
 SCORES = {"miou": 0.7816, "pixel_accuracy": 0.95, "iou": {"road": 0.98, "traffic light": None, "a/b & c_d": 0.5}}
@@ -203,6 +204,35 @@ def test_the_latency_table(tmp_path: Path) -> None:
     row = shown(table)
     assert (row["FPS"], row["p50 (ms)"], row["FPS, normalisation folded"]) == ("2.50", "400.00", "3.50")
     assert (row["Passes"], row["Peak memory (MiB)"], row["Within budget"]) == ("9", "1024", "no")
+
+
+def test_the_comparison_table(tmp_path: Path) -> None:
+    root = timed(results(tmp_path))
+    counts = json.loads((root / "complexity/complexity.json").read_text())
+    write_json(root / "complexity/complexity.json", {**counts, "icnet": {**COUNT, "network": "icnet"}})
+    table = build(root, "comparison", "icnet", "base", latency="strict")
+    icnet, ours = shown(table), shown(table, 1)
+    assert (icnet["Network"], icnet["Backbone"], icnet["Pretraining"]) == ("ICNet", "ResNet-50", "ImageNet")
+    assert (icnet["Val mIoU published (%)"], icnet["Test mIoU published (%)"]) == ("67.7", "69.5")
+    assert (icnet["FPS published"], icnet["GPU"], icnet["At"]) == ("30.3", "Titan X", "1024x2048")
+    assert icnet["GFLOPs of the linked code at 1024x2048 (MACs / 1024^3)"] == f"{294520881152 / 1024**3:.2f}"
+    assert icnet["FPS here"] == ""
+    assert (ours["Network"], ours["Input here"], ours["FPS here"]) == ("MFARANet", "1024x2048", "2.50")
+    assert ours["GFLOPs at 1024x2048 (MACs / 1024^3)"] == "203.17"
+    assert any(note.startswith("ICNet: After liminn/ICNet-pytorch") for note in table.notes)
+    origin = cell(table, 0, "Test mIoU published (%)").origin
+    assert origin is not None
+    assert origin["source"].startswith("README of hszhao/ICNet")
+
+
+def test_every_network_is_among_the_published_ones() -> None:
+    """Each with a title, and with a source where it has a value."""
+    networks = yaml.safe_load(published.FILE.read_text())["networks"]
+    assert set(networks) == {"mfaranet", "mfaranet_pruned", *SLUGS}
+    for network in networks.values():
+        numbers = [network[key] for key in ("test_miou", "val_miou", "fps")]
+        assert bool(network["source"]) == any(number is not None for number in numbers)
+        assert all(number is None or 0 < number < 1 for number in numbers[:2])
 
 
 def test_published_values_stay_out_of_a_variation(tmp_path: Path) -> None:

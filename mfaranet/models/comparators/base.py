@@ -34,7 +34,12 @@ class Comparator(nn.Module):
         return (self.remainder - length) % self.multiple
 
     def _resize(self, scores: Tensor, images: Tensor) -> Tensor:
-        size = (images.shape[-2], images.shape[-1])
-        if scores.shape[-2:] == size:
-            return scores
-        return F.interpolate(scores, size, mode="bilinear", align_corners=self.align_corners)
+        return resized(scores, images, self.align_corners)
+
+
+def resized(features: Tensor, reference: Tensor, align_corners: bool = False) -> Tensor:
+    """Resize (N, C, h, w) bilinearly to the height and width of ``reference``, unless they have it."""
+    size = (reference.shape[-2], reference.shape[-1])
+    if features.shape[-2:] == size:
+        return features
+    return F.interpolate(features, size, mode="bilinear", align_corners=align_corners)

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from mfaranet.models.backbones.resnet import plain_resnet18
 from mfaranet.models.comparators.base import Comparator
-from mfaranet.models.comparators.blocks import ChannelGate
+from mfaranet.models.comparators.blocks import ChannelGate, score_head
 from mfaranet.models.layers import conv_bn_relu
 
 
@@ -49,11 +49,6 @@ class BiSeNetV1(Comparator):
         if self.training:
             maps += [head(x) for head, x in zip(self.auxiliary_heads, (context8, context16), strict=True)]
         return maps
-
-
-def score_head(in_channels: int, width: int, num_classes: int) -> nn.Sequential:
-    """(N, in_channels, H, W) to (N, num_classes, H, W)."""
-    return nn.Sequential(conv_bn_relu(in_channels, width, 3), nn.Conv2d(width, num_classes, 1))
 
 
 def bisenet_v1(num_classes: int = 19, in_channels: int = 3) -> BiSeNetV1:

@@ -1,9 +1,20 @@
 """Building blocks that several of the compared networks share."""
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
-from mfaranet.models.layers import conv_bn, conv_bn_relu
+from mfaranet.models.layers import conv_bn, conv_bn_relu, resize_like
+
+
+def norm_prelu(channels: int) -> nn.Sequential:
+    """Batch normalisation and PReLU: keeps the shape (N, channels, H, W)."""
+    return nn.Sequential(nn.BatchNorm2d(channels, eps=1e-3), nn.PReLU(channels))
+
+
+def conv_norm_prelu(in_channels: int, channels: int, kernel_size: int, stride: int = 1) -> nn.Sequential:
+    """Convolution, batch normalisation and PReLU: (N, in_channels, H, W) to (N, channels, H/stride, W/stride)."""
+    return nn.Sequential(*conv_bn(in_channels, channels, kernel_size, stride, norm=False), *norm_prelu(channels))
 
 
 class InvertedResidual(nn.Module):
@@ -85,6 +96,15 @@ class ConvBesidePool(nn.Module):
         return torch.cat([self.conv(x), self.pool(x)], dim=1)
 
 
+def conv_pool_bn_relu(in_channels: int, channels: int) -> nn.Sequential:
+    """ConvBesidePool, or a convolution where channels shrink, then normalisation and ReLU; halves even sizes."""
+    if in_channels >= channels:
+        return conv_bn_relu(in_channels, channels, 3, stride=2, bias=True)
+    return nn.Sequential(
+        ConvBesidePool(in_channels, channels, pool_size=2, bias=True), nn.BatchNorm2d(channels), nn.ReLU(inplace=True)
+    )
+
+
 def upsampling(in_channels: int, channels: int) -> nn.Sequential:
     """Transposed convolution: (N, in_channels, H, W) to (N, channels, 2H, 2W)."""
     return nn.Sequential(
@@ -92,6 +112,20 @@ def upsampling(in_channels: int, channels: int) -> nn.Sequential:
         nn.BatchNorm2d(channels),
         nn.ReLU(inplace=True),
     )
+
+
+class PyramidPooling(nn.Module):
+    """The input and its averages over grids of several sizes, side by side: (N, C, H, W) to (N, 2 * C, H, W)."""
+
+    bins = (1, 2, 3, 6)
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.convs = nn.ModuleList(conv_bn_relu(channels, channels // len(self.bins), 1) for _ in self.bins)
+
+    def forward(self, x: Tensor) -> Tensor:
+        pooled = [conv(F.adaptive_avg_pool2d(x, size)) for size, conv in zip(self.bins, self.convs, strict=True)]
+        return torch.cat([x, *(resize_like(each, x) for each in pooled)], dim=1)
 
 
 def channel_weights(channels: int, reduction: int) -> nn.Sequential:
@@ -124,3 +158,8 @@ def channel_shuffle(x: Tensor, groups: int) -> Tensor:
     count, channels, height, width = x.shape
     grouped = x.reshape(count, groups, channels // groups, height, width)
     return grouped.transpose(1, 2).reshape(count, channels, height, width)
+
+
+def score_head(in_channels: int, width: int, num_classes: int, bias: bool = True) -> nn.Sequential:
+    """3x3 and 1x1 convolution, the latter with ``bias``: (N, in_channels, H, W) to (N, num_classes, H, W)."""
+    return nn.Sequential(conv_bn_relu(in_channels, width, 3), nn.Conv2d(width, num_classes, 1, bias=bias))

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from mfaranet.models.comparators.base import Comparator
-from mfaranet.models.comparators.blocks import channel_weights
+from mfaranet.models.comparators.blocks import channel_weights, conv_norm_prelu, norm_prelu
 from mfaranet.models.layers import conv_bn
 
 
@@ -75,16 +75,6 @@ class CGNet(Comparator):
         joined = self.join2(torch.cat([self.stage2(first), first, self.pool(half)], dim=1))
         first = self.down3(joined)
         return [self._resize(self.classifier(torch.cat([first, self.stage3(first)], dim=1)), images)]
-
-
-def norm_prelu(channels: int) -> nn.Sequential:
-    """Batch normalisation and PReLU: keeps the shape (N, channels, H, W)."""
-    return nn.Sequential(nn.BatchNorm2d(channels, eps=1e-3), nn.PReLU(channels))
-
-
-def conv_norm_prelu(in_channels: int, channels: int, kernel_size: int, stride: int = 1) -> nn.Sequential:
-    """Convolution, batch normalisation and PReLU: (N, in_channels, H, W) to (N, channels, H/stride, W/stride)."""
-    return nn.Sequential(*conv_bn(in_channels, channels, kernel_size, stride, norm=False), *norm_prelu(channels))
 
 
 def cgnet(num_classes: int = 19, in_channels: int = 3, blocks: Sequence[int] = (3, 21)) -> CGNet:

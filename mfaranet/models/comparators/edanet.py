@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from mfaranet.models.comparators.base import Comparator
-from mfaranet.models.comparators.blocks import ConvBesidePool
+from mfaranet.models.comparators.blocks import conv_pool_bn_relu
 from mfaranet.models.layers import conv_bn, conv_bn_relu, resize_like
 
 GROWTH = 40
@@ -40,10 +40,10 @@ class EDANet(Comparator):
     def __init__(self, num_classes: int = 19, in_channels: int = 3) -> None:
         super().__init__()
         self.layers = nn.Sequential(
-            _downsampling(in_channels, 15),
-            _downsampling(15, 60),
+            conv_pool_bn_relu(in_channels, 15),
+            conv_pool_bn_relu(15, 60),
             *(DenseModule(60 + i * GROWTH, dilation) for i, dilation in enumerate(DILATIONS[0])),
-            _downsampling(260, 130),
+            conv_pool_bn_relu(260, 130),
             *(DenseModule(130 + i * GROWTH, dilation) for i, dilation in enumerate(DILATIONS[1])),
             nn.Conv2d(450, num_classes, 1),
         )
@@ -57,15 +57,6 @@ def _asymmetric_pair(channels: int, dilation: int) -> nn.Sequential:
     return nn.Sequential(
         conv_bn(channels, channels, (3, 1), dilation=dilation, bias=True, norm=False),
         conv_bn_relu(channels, channels, (1, 3), dilation=dilation, bias=True),
-    )
-
-
-def _downsampling(in_channels: int, channels: int) -> nn.Sequential:
-    """Convolution, beside a pooling where channels grow: (N, in_channels, H, W) to (N, channels, H/2, W/2)."""
-    if in_channels >= channels:
-        return conv_bn_relu(in_channels, channels, 3, stride=2, bias=True)
-    return nn.Sequential(
-        ConvBesidePool(in_channels, channels, pool_size=2, bias=True), nn.BatchNorm2d(channels), nn.ReLU(inplace=True)
     )
 
 

@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from mfaranet.models.comparators.base import Comparator
-from mfaranet.models.comparators.blocks import ConvBesidePool, upsampling
+from mfaranet.models.comparators.blocks import conv_pool_bn_relu, upsampling
 
 DILATIONS = (2, 4, 8, 16, 2, 4, 8, 16)
 
@@ -43,10 +43,10 @@ class ERFNet(Comparator):
     def __init__(self, num_classes: int = 19, in_channels: int = 3) -> None:
         super().__init__()
         self.encoder = nn.Sequential(
-            _downsampling(in_channels, 16),
-            _downsampling(16, 64),
+            conv_pool_bn_relu(in_channels, 16),
+            conv_pool_bn_relu(16, 64),
             *(FactorisedBlock(64, dropout=0.03) for _ in range(5)),
-            _downsampling(64, 128),
+            conv_pool_bn_relu(64, 128),
             *(FactorisedBlock(128, dilation, dropout=0.3) for dilation in DILATIONS),
         )
         self.decoder = nn.Sequential(
@@ -62,13 +62,6 @@ class ERFNet(Comparator):
 
     def scores(self, images: Tensor) -> list[Tensor]:
         return [self.decoder(self.encoder(images))]
-
-
-def _downsampling(in_channels: int, channels: int) -> nn.Sequential:
-    """(N, in_channels, H, W) to (N, channels, H/2, W/2), of even sizes."""
-    return nn.Sequential(
-        ConvBesidePool(in_channels, channels, pool_size=2, bias=True), nn.BatchNorm2d(channels), nn.ReLU(inplace=True)
-    )
 
 
 def _factorised_conv(channels: int, dilation: int) -> nn.Sequential:

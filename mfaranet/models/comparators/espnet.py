@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from mfaranet.models.comparators.base import Comparator
-from mfaranet.models.comparators.cgnet import conv_norm_prelu, norm_prelu
+from mfaranet.models.comparators.blocks import conv_norm_prelu, norm_prelu
 from mfaranet.models.layers import conv_bn
 
 DILATIONS = (2, 4, 8, 16)

@@ -4,12 +4,11 @@ Implementation followed: Tramac/Fast-SCNN-pytorch (unofficial, Apache-2.0). Agai
 not padded, the fusion's depthwise convolution not dilated, and there is at most one auxiliary head instead of two.
 """
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from mfaranet.models.comparators.base import Comparator
-from mfaranet.models.comparators.blocks import inverted_residuals
+from mfaranet.models.comparators.blocks import PyramidPooling, inverted_residuals
 from mfaranet.models.layers import conv_bn, conv_bn_relu, resize_like
 
 
@@ -36,6 +35,7 @@ class FastSCNN(Comparator):
             inverted_residuals(64, 96, stride=2, expansion=6, blocks=3),
             inverted_residuals(96, 128, stride=1, expansion=6, blocks=3),
             PyramidPooling(128),
+            conv_bn_relu(256, 128, 1),
         )
         self.fusion_deep = nn.Sequential(conv_bn_relu(128, 128, 3, groups=128), conv_bn(128, 128, 1, bias=True))
         self.fusion_stem = conv_bn(64, 128, 1, bias=True)
@@ -57,21 +57,6 @@ class FastSCNN(Comparator):
         if self.training:
             logits += [head(stem) for head in self.auxiliary_heads]
         return [resize_like(each, images) for each in logits]
-
-
-class PyramidPooling(nn.Module):
-    """Averages over grids of four sizes, beside the features they come from: (N, C, H, W) to the same shape."""
-
-    def __init__(self, channels: int) -> None:
-        super().__init__()
-        self.pools = nn.ModuleList(
-            nn.Sequential(nn.AdaptiveAvgPool2d(grid), conv_bn_relu(channels, channels // 4, 1)) for grid in (1, 2, 3, 6)
-        )
-        self.merge = conv_bn_relu(2 * channels, channels, 1)
-
-    def forward(self, x: Tensor) -> Tensor:
-        merged: Tensor = self.merge(torch.cat([x, *(resize_like(pool(x), x) for pool in self.pools)], dim=1))
-        return merged
 
 
 def separable_conv(in_channels: int, channels: int, stride: int = 1) -> nn.Sequential:

@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from mfaranet.models.backbones.resnet import BasicBlock, Bottleneck, residual_stage
-from mfaranet.models.comparators.base import Comparator
+from mfaranet.models.comparators.base import Comparator, resized
 from mfaranet.models.layers import conv_bn, conv_bn_relu
 
 MODULES = (1, 4, 3)
@@ -28,9 +28,7 @@ class Fusion(nn.Module):
         self.convs = nn.ModuleList(_to_branch(widths, target, source) for source in range(len(widths)))
 
     def forward(self, features: list[Tensor]) -> Tensor:
-        terms = [
-            _resize_like(conv(each), features[self.target]) for conv, each in zip(self.convs, features, strict=True)
-        ]
+        terms = [resized(conv(each), features[self.target]) for conv, each in zip(self.convs, features, strict=True)]
         return F.relu(reduce(torch.add, terms))
 
 
@@ -90,7 +88,7 @@ class HRNetV2(Comparator):
 
     def scores(self, images: Tensor) -> list[Tensor]:
         features = self.backbone(images)
-        return [self.head(torch.cat([_resize_like(each, features[0]) for each in features], dim=1))]
+        return [self.head(torch.cat([resized(each, features[0]) for each in features], dim=1))]
 
 
 def _to_branch(widths: list[int], target: int, source: int) -> nn.Module:
@@ -101,13 +99,6 @@ def _to_branch(widths: list[int], target: int, source: int) -> nn.Module:
         return conv_bn(widths[source], widths[target], 1)
     convs = [conv_bn_relu(widths[source], widths[source], 3, stride=2) for _ in range(target - source - 1)]
     return nn.Sequential(*convs, conv_bn(widths[source], widths[target], 3, stride=2))
-
-
-def _resize_like(features: Tensor, reference: Tensor) -> Tensor:
-    size = (reference.shape[-2], reference.shape[-1])
-    if features.shape[-2:] == size:
-        return features
-    return F.interpolate(features, size, mode="bilinear", align_corners=False)
 
 
 def hrnet_v2(num_classes: int = 19, in_channels: int = 3, width: int = 48) -> HRNetV2:

@@ -4,29 +4,14 @@ After hszhao/semseg (official, MIT), the first author's PyTorch version; the pap
 here: sizes that are not 8k + 1, which that code refuses, are padded to the next that is.
 """
 
-import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from mfaranet.models.backbones.resnet import DILATION, STRIDES_TO_8, Bottleneck, ResNet, deep_stem
 from mfaranet.models.comparators.base import Comparator
+from mfaranet.models.comparators.blocks import PyramidPooling
 from mfaranet.models.layers import conv_bn_relu, resize_like
 
 BLOCKS = {50: (3, 4, 6, 3), 101: (3, 4, 23, 3)}
-
-
-class PyramidPooling(nn.Module):
-    """The input and its averages over grids of several sizes, side by side: (N, C, H, W) to (N, 2 * C, H, W)."""
-
-    bins = (1, 2, 3, 6)
-
-    def __init__(self, channels: int) -> None:
-        super().__init__()
-        self.convs = nn.ModuleList(conv_bn_relu(channels, channels // len(self.bins), 1) for _ in self.bins)
-
-    def forward(self, x: Tensor) -> Tensor:
-        pooled = [conv(F.adaptive_avg_pool2d(x, size)) for size, conv in zip(self.bins, self.convs, strict=True)]
-        return torch.cat([x, *(resize_like(each, x) for each in pooled)], dim=1)
 
 
 class PSPNet(Comparator):

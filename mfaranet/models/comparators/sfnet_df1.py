@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from mfaranet.models.backbones.dfnet import dfnet1
 from mfaranet.models.comparators.base import Comparator
+from mfaranet.models.comparators.blocks import score_head
 from mfaranet.models.layers import conv_bn, conv_bn_relu, resize_like
 
 WIDTH = 64
@@ -71,7 +72,7 @@ class SFNet(Comparator):
         self.laterals = nn.ModuleList(conv_bn_relu(channels, WIDTH, 1, bias=True) for channels in levels)
         self.alignments = nn.ModuleList(FlowAlignment() for _ in levels)
         self.outputs = nn.ModuleList(conv_bn_relu(WIDTH, WIDTH, 3) for _ in levels)
-        self.classifier = nn.Sequential(conv_bn_relu(3 * WIDTH, WIDTH, 3), nn.Conv2d(WIDTH, num_classes, 1))
+        self.classifier = score_head(3 * WIDTH, WIDTH, num_classes)
         self.auxiliary_heads = nn.ModuleList(
             nn.Sequential(conv_bn_relu(WIDTH, WIDTH, 3, bias=True), nn.Dropout2d(0.1), nn.Conv2d(WIDTH, num_classes, 1))
             for _ in (levels if deep_supervision else ())

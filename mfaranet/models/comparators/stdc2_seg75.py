@@ -11,23 +11,10 @@ from torch import Tensor, nn
 
 from mfaranet.models.backbones.stdc import stdc2
 from mfaranet.models.comparators.base import Comparator
-from mfaranet.models.layers import conv_bn, conv_bn_relu, resize_like
+from mfaranet.models.comparators.blocks import ChannelGate, score_head
+from mfaranet.models.layers import conv_bn_relu, resize_like
 
 WIDTH = 128
-
-
-class AttentionRefinement(nn.Module):
-    """A convolution whose channels are weighted by their means: (N, in_channels, H, W) to (N, WIDTH, H, W)."""
-
-    def __init__(self, in_channels: int) -> None:
-        super().__init__()
-        self.conv = conv_bn_relu(in_channels, WIDTH, 3)
-        self.attention = nn.Sequential(nn.AdaptiveAvgPool2d(1), conv_bn(WIDTH, WIDTH, 1), nn.Sigmoid())
-
-    def forward(self, x: Tensor) -> Tensor:
-        y: Tensor = self.conv(x)
-        weights: Tensor = self.attention(y)
-        return y * weights
 
 
 class FeatureFusion(nn.Module):
@@ -60,11 +47,13 @@ class STDCSeg(Comparator):
         self.backbone = stdc2(in_channels=in_channels)
         _, fine, middle, coarse = self.backbone.channels
         self.mean = nn.Sequential(nn.AdaptiveAvgPool2d(1), conv_bn_relu(coarse, WIDTH, 1))
-        self.refinements = nn.ModuleList(AttentionRefinement(channels) for channels in (coarse, middle))
+        self.refinements = nn.ModuleList(
+            nn.Sequential(conv_bn_relu(channels, WIDTH, 3), ChannelGate(WIDTH)) for channels in (coarse, middle)
+        )
         self.convs = nn.ModuleList(conv_bn_relu(WIDTH, WIDTH, 3) for _ in range(2))
         self.fusion = FeatureFusion(fine + WIDTH, 256)
-        self.head = _head(256, 256, num_classes)
-        self.auxiliary_heads = nn.ModuleList(_head(WIDTH, 64, num_classes) for _ in range(2))
+        self.head = score_head(256, 256, num_classes, bias=False)
+        self.auxiliary_heads = nn.ModuleList(score_head(WIDTH, 64, num_classes, bias=False) for _ in range(2))
 
     def scores(self, images: Tensor) -> list[Tensor]:
         _, fine, middle, coarse = self.backbone(images)
@@ -81,10 +70,6 @@ class STDCSeg(Comparator):
         x = F.interpolate(x, (finer.shape[-2], finer.shape[-1]), mode="nearest")
         y: Tensor = self.convs[step](x)
         return y
-
-
-def _head(in_channels: int, channels: int, num_classes: int) -> nn.Sequential:
-    return nn.Sequential(conv_bn_relu(in_channels, channels, 3), nn.Conv2d(channels, num_classes, 1, bias=False))
 
 
 def stdc2_seg75(num_classes: int = 19, in_channels: int = 3) -> STDCSeg:

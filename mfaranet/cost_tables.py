@@ -1,0 +1,192 @@
+"""The tables of what networks cost, from stored results: complexity, latency, and the paper's Table XI."""
+
+import ast
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from mfaranet.cells import BLANK, Cell, Table, one_digit, two_digits
+from mfaranet.published import VERDICT, compare, find, network_cell, network_title, tolerance
+from mfaranet.results import Results
+from mfaranet.settings import TableSettings, Tolerances, size_name
+
+COMPARATORS = Path(__file__).parent / "models" / "comparators"
+PAPER_SIZE = (1024, 2048)
+
+
+def complexity_table(settings: TableSettings, tolerances: Tolerances, results: Results) -> Table:
+    """Parameters and multiply-accumulates of each network at the paper's sizes."""
+    columns = [
+        "Experiment",
+        "Network",
+        "Input",
+        "Params (M)",
+        "GMACs (1e9)",
+        "GFLOPs (MACs / 1024^3)",
+        "FLOPs by torch (1e9)",
+        "Official counter (MACs / 1024^3)",
+        *VERDICT,
+    ]
+    classes = results.run("complexity")["classes"]
+    counted = results.content("complexity", "complexity.json")
+    rows = []
+    for i, experiment in enumerate(settings.experiments):
+        for j, size in enumerate(results.run("complexity")["sizes"]):
+            key = size_name(size)
+            params, gmacs, gflops = results.cost(experiment, key)
+            rows.append(
+                [
+                    results.defined(f"experiments/{i}", experiment),
+                    results.cell("complexity", "complexity.json", f"/{experiment}/network", network_title),
+                    results.cell("complexity", "run.json", f"/sizes/{j}", size_name),
+                    params,
+                    gmacs,
+                    gflops,
+                    results.cell(
+                        "complexity", "complexity.json", f"/{experiment}/flop_counter/{key}", two_digits, 1e-9
+                    ),
+                    *compare(
+                        gflops,
+                        find("gflops", experiment, input_size=size, network=counted[experiment]["network"]),
+                        lambda entry: (
+                            "" if classes == entry["classes"] else f"published for {entry['classes']} classes"
+                        ),
+                        tolerance(tolerances, "gflops"),
+                        two_digits,
+                    ),
+                ]
+            )
+    notes = [
+        f"Networks with {classes} classes, one image; what training alone needs does not count.",
+        "MACs are multiply-accumulates of convolutions and linear layers. The paper prints MACs / 1024^3 as GFLOPs. "
+        "torch.utils.flop_counter counts by itself, two operations a multiply-accumulate, and all matrix products.",
+        "None of these depends on the machine, or on the data but for the number of classes.",
+    ]
+    return Table(settings.title, columns, rows, notes)
+
+
+def latency_table(settings: TableSettings, results: Results) -> Table:
+    """What a measurement of speed found."""
+    times = [f"{name} (ms)" for name in ("p50", "p90", "p99")]
+    columns = [
+        "Experiment",
+        "Network",
+        "Weights",
+        "Input",
+        *("FPS", *times),
+        *("FPS, normalisation folded", *(f"{time[:3]} folded (ms)" for time in times)),
+        "Passes",
+        "Peak memory (MiB)",
+        "Within budget",
+    ]
+    assert settings.latency
+    found = results.timings(settings.latency)
+    if not found:
+        return Table(settings.title, columns, [], [results.speed_note(settings.latency)])
+    measured = results.content(*found)
+    rows = []
+    for i, experiment in enumerate(settings.experiments):
+        for size in measured.get(experiment, {}).get("sizes", {}):
+            place = f"/{experiment}/sizes/{size}"
+            rows.append(
+                [
+                    results.defined(f"experiments/{i}", experiment),
+                    results.cell(*found, f"/{experiment}/network", network_title),
+                    results.cell(*found, f"/{experiment}/weights"),
+                    _size(results, found, experiment, size),
+                    *_times(results, found, f"{place}/unfolded"),
+                    *_times(results, found, f"{place}/folded"),
+                    results.cell(*found, f"{place}/unfolded/passes"),
+                    results.cell(*found, f"{place}/unfolded/peak_memory", "{:.0f}".format, 1 / 1024**2),
+                    results.cell(*found, f"{place}/unfolded/within_budget", _yes),
+                ]
+            )
+    return Table(settings.title, columns, rows, [results.speed_note(settings.latency)])
+
+
+def _times(results: Results, found: tuple[str, str], place: str) -> list[Cell]:
+    percentiles = [results.cell(*found, f"{place}/{name}", two_digits, 1000) for name in ("p50", "p90", "p99")]
+    return [results.cell(*found, f"{place}/fps", two_digits), *percentiles]
+
+
+def comparison_table(settings: TableSettings, results: Results) -> Table:
+    """The paper's Table XI: each network's cost and published results beside its speed here."""
+    paper = size_name(PAPER_SIZE)
+    columns = [
+        "Network",
+        "Backbone",
+        "Pretraining",
+        "Params (M)",
+        f"GMACs at {paper} (1e9)",
+        f"GFLOPs at {paper} (MACs / 1024^3)",
+        f"GFLOPs of the linked code at {paper} (MACs / 1024^3)",
+        "Val mIoU published (%)",
+        "Test mIoU published (%)",
+        "FPS published",
+        "GPU",
+        "At",
+        "Input here",
+        "FPS here",
+        "FPS here, normalisation folded",
+        "Within budget",
+    ]
+    assert settings.latency
+    counted = results.content("complexity", "complexity.json")
+    rows = []
+    for experiment in settings.experiments:
+        name = counted[experiment]["network"]
+        rows.append(
+            [
+                network_cell(name, "title"),
+                network_cell(name, "backbone"),
+                network_cell(name, "pretraining"),
+                *results.cost(experiment, paper),
+                network_cell(name, "macs_as_executed", two_digits, 1 / 1024**3),
+                network_cell(name, "val_miou", one_digit, 100),
+                network_cell(name, "test_miou", one_digit, 100),
+                network_cell(name, "fps", one_digit),
+                network_cell(name, "gpu"),
+                network_cell(name, "fps_size", size_name),
+                *_speed_here(settings.latency, results, experiment),
+            ]
+        )
+    notes = [
+        "Published values are of Cityscapes, from the sources named in mfaranet/published.yaml (mfaranet trace prints "
+        "them); FPS of different GPUs and programs cannot be compared with each other, or with those here.",
+        "Params and GFLOPs are of what the prediction needs; those of the linked code stand beside where it runs more.",
+        f"Networks with {results.run('complexity')['classes']} classes.",
+        results.speed_note(settings.latency),
+        *(f"{network_title(path.stem)}: {note}" for path, note in _implementations(settings, counted)),
+    ]
+    return Table(settings.title, columns, rows, notes)
+
+
+def _speed_here(measurement: str, results: Results, experiment: str) -> list[Cell]:
+    found = results.timings(measurement)
+    sizes = results.content(*found).get(experiment, {}).get("sizes", {}) if found else {}
+    if not found or not sizes:
+        return [BLANK] * 4
+    size = next(iter(sizes))
+    place = f"/{experiment}/sizes/{size}"
+    return [
+        _size(results, found, experiment, size),
+        results.cell(*found, f"{place}/unfolded/fps", two_digits),
+        results.cell(*found, f"{place}/folded/fps", two_digits),
+        results.cell(*found, f"{place}/unfolded/within_budget", _yes),
+    ]
+
+
+def _size(results: Results, found: tuple[str, str], experiment: str, size: str) -> Cell:
+    """The name of a size among those that an experiment's network was timed at."""
+    return replace(results.cell(*found, f"/{experiment}/sizes"), value=size, text=size)
+
+
+def _implementations(settings: TableSettings, counted: Any) -> list[tuple[Path, str]]:
+    """Which implementation each compared network follows and where that leaves its paper, as its module says."""
+    paths = [COMPARATORS / f"{counted[experiment]['network']}.py" for experiment in settings.experiments]
+    documents = [(path, ast.get_docstring(ast.parse(path.read_text("utf-8")))) for path in paths if path.exists()]
+    return [(path, " ".join(text.split("\n\n", 1)[1].split())) for path, text in documents if text]
+
+
+def _yes(value: bool) -> str:
+    return "yes" if value else "no"
