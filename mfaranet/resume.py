@@ -109,7 +109,7 @@ class Resume:
             known = {**state["fingerprint"], **self.fingerprint}
             differ = [name for name in known if state["fingerprint"].get(name) != self.fingerprint.get(name)]
             if differ:
-                _say(f"{path} is of another training ({' and '.join(differ)} differ); starting afresh")
+                _say(f"{path} is of another training, not with the same {' and '.join(differ)}; starting afresh")
                 self.clear()
                 return None
             _say(f"going on after epoch {state['progress']['epoch']}, from {path}")
