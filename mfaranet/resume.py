@@ -127,21 +127,25 @@ def stop_on_signals(progress: Progress, resume: Resume | None, *, speak: bool) -
     Nothing is saved then: the state after the last complete epoch is on disk.
     """
 
-    stopped = False
+    status = 0
 
     def stop(number: int, frame: object) -> None:
-        nonlocal stopped
-        stopped = True
-        raise SystemExit(128 + number)
+        nonlocal status
+        status = 128 + number
+        raise SystemExit(status)
 
     main = threading.current_thread() is threading.main_thread()  # no other thread gets signals
     before = {number: signal.signal(number, stop) for number in SIGNALS} if main else {}
     try:
         yield
+    except BaseException:
+        if status:  # perhaps a loader worker got the signal too, and its end came through as an error
+            raise SystemExit(status) from None
+        raise
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-        if stopped and speak:
+        if status and speak:
             again = f"to go on from epoch {progress.epoch}" if resume and progress.epoch else "to start afresh"
             _say(f"stopped in epoch {progress.epoch + 1}; run again {again}")
 

@@ -1,6 +1,8 @@
 """Several processes against one, on the CPU; who is asked how many there are."""
 
 import json
+import os
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -18,11 +20,31 @@ STILL = {"scale": (1.0, 1.0), "rotation_probability": 0.0}
 SLURM = {"SLURM_STEP_ID": "0", "SLURM_NTASKS": "4", "SLURM_NNODES": "2", "SLURM_NTASKS_PER_NODE": "2"}
 
 
-def run_two(data: Path, output: Path, **changes: Any) -> None:
+def program(data: Path, output: Path, changes: dict[str, Any]) -> list[str]:
+    return [str(Path(__file__).parent / "tiny.py"), str(data), str(output), json.dumps(changes)]
+
+
+def run_by_torchrun(data: Path, output: Path, **changes: Any) -> None:
     torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
-    command = [*torchrun, str(Path(__file__).parent / "tiny.py"), str(data), str(output), json.dumps(changes)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=300)
+    done = subprocess.run([*torchrun, *program(data, output, changes)], capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr
+
+
+def run_as_by_slurm(data: Path, output: Path, **changes: Any) -> None:
+    """Two processes with the variables that ``srun --ntasks-per-node 2`` sets."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = str(free.getsockname()[1])
+    step = {"SLURM_STEP_ID": "0", "SLURM_NTASKS": "2", "SLURM_NNODES": "1", "SLURM_NTASKS_PER_NODE": "2"}
+    job = {"SLURM_JOB_ID": "12", "SLURM_NODELIST": "127.0.0.1", "SLURM_NODEID": "0", "MASTER_PORT": port}
+    processes = [
+        subprocess.Popen(
+            [sys.executable, *program(data, output, changes)],
+            env={**os.environ, **step, **job, "SLURM_PROCID": str(rank), "SLURM_LOCALID": str(rank)},
+        )
+        for rank in range(2)
+    ]
+    assert [process.wait(300) for process in processes] == [0, 0]
 
 
 def assert_same_training(first: Path, second: Path) -> None:
@@ -40,17 +62,17 @@ def test_two_processes_train_as_one(tmp_path: Path) -> None:
     data = write_data(tmp_path / "data", train=8, ignored_rows=0)
     changes = {"batch_size": 4, "epochs": 3, "validate_every": 2, "loss": "cross_entropy", "augmentation": STILL}
     run_tiny(data, tmp_path / "one", **changes)
-    run_two(data, tmp_path / "two", **changes)
+    run_by_torchrun(data, tmp_path / "two", **changes)
     assert_same_training(tmp_path / "one", tmp_path / "two")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["data", "one", "two"]
 
 
 def test_two_processes_train_as_one_that_takes_a_batch_in_two_parts(tmp_path: Path) -> None:
-    """With the paper's loss, which sees each part by itself, and random augmentation; here both have two parts more."""
+    """The paper's loss sees each part by itself, four on one process, two on each of two; random augmentation."""
     data = write_data(tmp_path / "data", train=8)
     changes = {"batch_size": 8, "epochs": 3, "loss": "joint_edge_ohem", "workers": 1}
     run_tiny(data, tmp_path / "one", accumulate=4, **changes)
-    run_two(data, tmp_path / "two", accumulate=2, **changes)
+    run_as_by_slurm(data, tmp_path / "two", accumulate=2, **changes)
     assert_same_training(tmp_path / "one", tmp_path / "two")
 
 

@@ -8,6 +8,7 @@ import torch
 from tiny import CLASSES, FACTS, run_tiny, settings, write_data
 
 import mfaranet
+from mfaranet import training
 from mfaranet.checkpoints import load_trained, read
 from mfaranet.data.loading import training_loader
 from mfaranet.errors import InputError
@@ -69,6 +70,19 @@ def test_an_epoch_has_order_and_augmentation_of_its_own(tmp_path: Path) -> None:
     assert sums(epoch=1) == sums(epoch=1, workers=2)
     every = [*sums(epoch=1), *sums(epoch=2), *sums(epoch=1, seed=1), *sums(epoch=2, seed=1)]
     assert len(set(every)) == 4 * 8
+
+
+def test_training_takes_each_epoch_as_its_own(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen, drawn = [], []
+
+    def look(network: Any, loader: Any, *_: Any) -> dict[str, float]:
+        seen.append(sum(float(images.sum()) for images, _ in loader))
+        drawn.append(float(torch.rand(())))
+        return {"total": 0.0}
+
+    monkeypatch.setattr(training, "_train_epoch", look)
+    run_tiny(data, tmp_path, epochs=4)
+    assert len(set(seen)) == len(set(drawn)) == 4
 
 
 def test_a_batch_is_the_same_on_any_number_of_processes(tmp_path: Path) -> None:
