@@ -5,11 +5,9 @@ import json
 import os
 import re
 import shutil
-import signal
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterator
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
@@ -246,42 +244,6 @@ def test_a_training_parameter_reruns_what_is_below_it(project: Project) -> None:
     project.change("profiles", "sample", "train", "epochs", value=1)
     assert "profiles.sample.train.epochs" in project.run("dvc", "params", "diff")
     assert project.repro() == TRAINED
-
-
-def test_a_killed_training_goes_on(project: Project) -> None:
-    """Under DVC, which removes the outputs before it runs the stage again; after a change of the code it does not."""
-    outputs = ("runs/sample/train/base", "results/sample/train/base/plots")
-    project.change("profiles", "sample", "train", "epochs", value=3)
-    project.run("dvc", "repro", "train")
-    expected = [project.digests(folder) for folder in outputs]
-    assert not (project.root / "runs/sample/resume/base").exists()
-    kill_training(project)
-    said = project.run("dvc", "repro", "train")
-    assert "going on after epoch" in said
-    assert [project.digests(folder) for folder in outputs] == expected
-    assert not (project.root / "runs/sample/resume/base").exists()
-
-    kill_training(project)
-    losses = project.root / "mfaranet/losses.py"
-    code = losses.read_text()
-    losses.write_text(code + "# changed\n")
-    said = project.run("dvc", "repro", "train")
-    losses.write_text(code)
-    assert "not with the same code; starting afresh" in said
-    assert [project.digests(folder) for folder in outputs] == expected
-    project.change("profiles", "sample", "train", "epochs", value=1)
-    project.repro()
-
-
-def kill_training(project: Project) -> None:
-    """Kill DVC and the training that it runs once an epoch is complete."""
-    command = ["dvc", "repro", "--force", "--single-item", "train@sample-base"]
-    dvc = subprocess.Popen(command, cwd=project.root, env=project.environment, start_new_session=True)
-    while not list((project.root / "runs/sample/resume/base").glob("epoch_*.pt")):
-        assert dvc.poll() is None
-        time.sleep(0.01)
-    os.killpg(dvc.pid, signal.SIGKILL)
-    dvc.wait()
 
 
 def test_imagenet_weights_reach_the_table(project: Project, tmp_path: Path) -> None:
