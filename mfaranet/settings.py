@@ -122,6 +122,9 @@ class TrainSettings(Strict):
     """Times ``input_factors`` as well; ``full``: the whole resized image."""
     epochs: Positive
     batch_size: Annotated[int, Field(ge=2)]
+    """Images of a step, over all devices together."""
+    accumulate: Positive
+    """Parts that each device takes its share of a batch in, one after the other (see mfaranet.training.train)."""
     workers: Annotated[int, Field(ge=0)]
     seed: int
     base_lr: Annotated[float, Field(gt=0)]

@@ -3,26 +3,28 @@
 import math
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import torch
 from dvclive.live import Live
-from lightning_fabric import Fabric, seed_everything
+from lightning_fabric import Fabric
 from torch import Tensor, nn
 from torch.optim import SGD, Optimizer
 from torch.optim.lr_scheduler import PolynomialLR
-from torch.utils.data import ConcatDataset, DataLoader
 from tqdm import tqdm
 
 from mfaranet import checkpoints
+from mfaranet.data.loading import EpochSampler, derived_seed, training_loader
 from mfaranet.data.prepared import SegmentationDataset
-from mfaranet.data.transforms import Augmentation, normalise
+from mfaranet.data.transforms import normalise
 from mfaranet.errors import InputError
 from mfaranet.inference import PROTOCOLS, InputSizes, predict_split
 from mfaranet.losses import Loss
 from mfaranet.metrics import confusion_matrix, intersection_over_union
+from mfaranet.processes import launched, make_fabric
+from mfaranet.resume import Progress, Resume, stop_on_signals
 from mfaranet.settings import TrainSettings
 
 
@@ -34,11 +36,17 @@ def train(
     output: Path,
     curves: Path,
     facts: Mapping[str, Any],
-) -> None:
-    """Train a network on a prepared data set, on all devices that Lightning Fabric finds.
+    resume: Resume | None = None,
+) -> bool:
+    """Train a network on a prepared data set, on all devices that the environment names (see make_fabric).
 
     Writes ``best.safetensors`` (by mIoU on the validation split) and ``last.safetensors`` to ``output``, and the
     curves, a point an epoch, to ``curves`` in DVCLive's form.
+
+    A batch is split into ``processes * accumulate`` equal parts, each with a loss of its own as on a device of the
+    official code; the gradient is their mean. That is the gradient of the whole batch for a mean over pixels, none of
+    them ignored. What looks at a batch as a whole looks at a part: OHEM, class and boundary weights, the sums over
+    images of the image-balanced losses and, but for processes on GPUs, which share it, batch normalisation.
 
     Args:
         model: network in its initial state.
@@ -47,44 +55,86 @@ def train(
         output: folder of the checkpoints.
         curves: folder of the curves.
         facts: what checkpoints.load_trained needs (``network``, ``options``, ``classes``) and whatever else to store.
+        resume: where the state after each epoch is kept, and taken from; the caller clears it when all is done.
+
+    Returns:
+        Whether this process is the one that wrote the files.
 
     Raises:
-        InputError: the data set is smaller than a batch, an image is damaged, or the loss is no longer a number.
+        InputError: the data set is smaller than a batch, a batch does not divide among the processes, an image is
+            damaged, or the loss is no longer a number.
+        SystemExit: a signal asked the training to stop.
     """
-    fabric = Fabric(precision=settings.precision)
-    fabric.launch()
-    seed_everything(settings.seed, workers=True, verbose=False)
-    if fabric.device.type == "cuda":
+    fabric = make_fabric(settings.precision)
+    with launched(fabric):
+        _train(model, settings, data, output, curves, facts, resume, fabric)
+        fabric.barrier()
+    return fabric.is_global_zero
+
+
+def _train(
+    model: nn.Module,
+    settings: TrainSettings,
+    data: Path,
+    output: Path,
+    curves: Path,
+    facts: Mapping[str, Any],
+    resume: Resume | None,
+    fabric: Fabric,
+) -> None:
+    if fabric.device.type == "cuda" and fabric.world_size > 1:
         model = nn.SyncBatchNorm.convert_sync_batchnorm(model)  # type: ignore[no-untyped-call]
-    loader = fabric.setup_dataloaders(_loader(settings, data, fabric.world_size))
-    iterations = settings.epochs * len(loader)
+    loader = training_loader(settings, data, fabric.global_rank, fabric.world_size)
+    assert isinstance(loader.sampler, EpochSampler)
     optimizer = make_optimizer(
         model, settings.base_lr, settings.decoder_lr_factor, settings.momentum, settings.weight_decay
     )
-    schedule = make_schedule(optimizer, iterations, settings.poly_power)
-    network, optimizer = fabric.setup(model, optimizer)
-    criterion = Loss(**settings.loss.model_dump())
+    schedule = make_schedule(optimizer, settings.epochs * len(loader), settings.poly_power)
+    network, optimizer = fabric.setup(_Supervised(model, Loss(**settings.loss.model_dump())), optimizer)
     validation = SegmentationDataset(data, "val")
 
-    best = -1.0
-    with _live(curves, fabric) as live, tqdm(total=iterations, disable=not fabric.is_global_zero, desc="train") as bar:
-        for epoch in range(1, settings.epochs + 1):
+    parts = {"model": model, "optimizer": optimizer, "schedule": schedule, "scaler": fabric.strategy.precision}
+    progress = Progress()
+    if resume:
+        resume = replace(resume, fingerprint={**resume.fingerprint, "devices": _devices(fabric)})
+        progress = resume.restore(parts, output, fabric)
+    with (
+        stop_on_signals(progress, resume, speak=fabric.is_global_zero),
+        _live(curves, progress, fabric) as live,
+        _bar(settings.epochs * len(loader), progress.epoch * len(loader), fabric) as bar,
+    ):
+        for epoch in range(progress.epoch + 1, settings.epochs + 1):
+            loader.sampler.set_epoch(epoch)
+            # For dropout; not the same in any two processes.
+            torch.manual_seed(derived_seed("network", settings.seed, epoch, fabric.global_rank))
             rate = optimizer.param_groups[0]["lr"]
-            terms = _train_epoch(network, loader, criterion, optimizer, schedule, fabric, bar)
+            terms = _train_epoch(network, loader, settings.accumulate, optimizer, schedule, fabric, bar)
             _refuse_nan(terms, epoch, output)
-            for name, value in terms.items():
-                live.log_metric(f"train/{name}", value, plot=True)
-            live.log_metric("learning_rate", rate)
+            row = {**{f"train/{name}": value for name, value in terms.items()}, "learning_rate": rate}
             if epoch % settings.validate_every == 0 or epoch == settings.epochs:
                 miou = validate(model, validation, settings.input_size, fabric)
-                live.log_metric("val/miou", miou)
-                stored = {**facts, "epoch": epoch, "val_miou": miou}
+                row["val/miou"] = miou
                 if fabric.is_global_zero:
-                    checkpoints.save(model, output / "last.safetensors", stored)
-                    if miou > best:
-                        checkpoints.save(model, output / "best.safetensors", stored)
-                best = max(best, miou)
-            live.next_step()  # type: ignore[no-untyped-call]
+                    _save(model, output, {**facts, "epoch": epoch, "val_miou": miou}, best=miou > progress.best)
+                progress.best = max(progress.best, miou)
+            if live:
+                _log(live, row)
+            progress.rows.append(row)
+            progress.epoch = epoch
+            if resume and fabric.is_global_zero:
+                resume.save(progress, parts, output)
+
+
+class _Supervised(nn.Module):
+    """A network and its loss as one module: DDP sees only in its output which parameters a loss does not reach."""
+
+    def __init__(self, network: nn.Module, criterion: Loss) -> None:
+        super().__init__()
+        self.network = network
+        self.criterion = criterion
+
+    def forward(self, images: Tensor, labels: Tensor) -> dict[str, Tensor]:
+        return self.criterion(self.network(images), labels)
 
 
 def make_optimizer(
@@ -117,7 +167,7 @@ def validate(model: nn.Module, dataset: SegmentationDataset, size: tuple[int, in
 def _train_epoch(
     network: nn.Module,
     loader: Any,
-    criterion: Loss,
+    accumulate: int,
     optimizer: Optimizer,
     schedule: PolynomialLR,
     fabric: Fabric,
@@ -126,44 +176,29 @@ def _train_epoch(
     """Mean of each loss term over the epoch. The terms stay on the device until it ends."""
     network.train()
     sums: dict[str, Tensor] = {}
-    for images, labels in loader:
-        terms = criterion(network(normalise(images)), labels.long())
+    for batch in loader:
+        images, labels = fabric.to_device(batch)
         optimizer.zero_grad()
-        fabric.backward(terms["total"])
+        for part in range(accumulate):
+            # Every n-th image, as n processes would take them: the parts are those of that many processes.
+            chosen = slice(part, None, accumulate)
+            with fabric.no_backward_sync(network, enabled=part < accumulate - 1):  # type: ignore[arg-type]
+                terms = network(normalise(images[chosen]), labels[chosen].long())
+                fabric.backward(terms["total"] / accumulate)
+            for name, value in terms.items():
+                sums[name] = sums.get(name, torch.zeros_like(value)) + value.detach() / accumulate
         optimizer.step()
         schedule.step()
-        for name, value in terms.items():
-            sums[name] = sums.get(name, torch.zeros_like(value)) + value.detach()
         bar.update()
     means = {name: float(_reduce(fabric, value / len(loader), "mean")) for name, value in sums.items()}
     bar.set_postfix(loss=f"{means['total']:.3f}")
     return means
 
 
-def _loader(settings: TrainSettings, data: Path, world_size: int) -> "DataLoader[Any]":
-    augmentation = Augmentation(settings.input_size, settings.crop_size, settings.augmentation)
-    splits = ("train", "val") if settings.split == "trainval" else ("train",)
-    dataset: ConcatDataset[tuple[Tensor, Tensor]] = ConcatDataset(
-        [SegmentationDataset(data, split, augmentation) for split in splits]
-    )
-    batch_size, rest = divmod(settings.batch_size, world_size)
-    if rest or batch_size < 1:
-        raise InputError(
-            f"params.yaml: train.batch_size: {settings.batch_size} images do not divide among {world_size} processes"
-        )
-    if len(dataset) < settings.batch_size:
-        raise InputError(
-            f"params.yaml: train.batch_size: {settings.batch_size} is more than the {len(dataset)} images of {data}"
-        )
-    return DataLoader(
-        dataset,
-        batch_size,
-        shuffle=True,
-        drop_last=True,
-        num_workers=settings.workers,
-        persistent_workers=settings.workers > 0,
-        pin_memory=torch.cuda.is_available(),
-    )
+def _save(model: nn.Module, output: Path, facts: Mapping[str, Any], *, best: bool) -> None:
+    checkpoints.save(model, output / "last.safetensors", facts)
+    if best:
+        checkpoints.save(model, output / "best.safetensors", facts)
 
 
 def _refuse_nan(terms: Mapping[str, float], epoch: int, output: Path) -> None:
@@ -182,9 +217,27 @@ def _reduce(fabric: Fabric, value: Tensor, operation: str) -> Tensor:
 
 
 @contextmanager
-def _live(curves: Path, fabric: Fabric) -> Iterator[Live]:
-    # DVC runs the stage and versions the files, so DVCLive only writes them; the other processes' are thrown away.
-    with TemporaryDirectory() as scratch:
-        folder = curves if fabric.is_global_zero else scratch
-        with Live(str(folder), save_dvc_exp=False, dvcyaml=None) as live:
-            yield live
+def _live(curves: Path, progress: Progress, fabric: Fabric) -> Iterator[Live | None]:
+    """The curves up to now, written anew, to be gone on with; None where another process writes them."""
+    if not fabric.is_global_zero:
+        yield None
+        return
+    # DVC runs the stage and versions the files, so DVCLive only writes them.
+    with Live(str(curves), save_dvc_exp=False, dvcyaml=None) as live:
+        for row in progress.rows:
+            _log(live, row)
+        yield live
+
+
+def _log(live: Live, row: Mapping[str, float]) -> None:
+    for name, value in row.items():
+        live.log_metric(name, value)
+    live.next_step()  # type: ignore[no-untyped-call]
+
+
+def _bar(steps: int, done: int, fabric: Fabric) -> "tqdm[Any]":
+    return tqdm(total=steps, initial=done, disable=not fabric.is_global_zero, desc="train")
+
+
+def _devices(fabric: Fabric) -> str:
+    return f"{fabric.world_size} x {fabric.device.type}"

@@ -3,61 +3,21 @@
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
-from PIL import Image
+from tiny import CLASSES, FACTS, run_tiny, settings, write_data
 
 import mfaranet
-from mfaranet.checkpoints import load_trained
-from mfaranet.data.prepared import DatasetRecord
+from mfaranet import training
+from mfaranet.checkpoints import load_trained, read
+from mfaranet.data.loading import training_loader
 from mfaranet.errors import InputError
-from mfaranet.params import load
-from mfaranet.settings import AugmentationSettings, TrainSettings
 from mfaranet.training import train
-
-CLASSES = ["road", "sky", "car"]
-FACTS = {"network": "mfaranet", "options": {}, "classes": CLASSES, "colours": [[0, 0, 0]] * 3}
-REPOSITORY = Path(__file__).parents[1]
 
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Six images in which brightness tells the class."""
-    root = tmp_path_factory.mktemp("data")
-    numbers = np.random.default_rng(0)
-    splits = {"train": 4, "val": 2}
-    for split, count in splits.items():
-        for kind in ("images", "labels"):
-            (root / kind / split).mkdir(parents=True)
-        for index in range(count):
-            label = np.kron(numbers.integers(0, 3, (2, 4)), np.ones((32, 32))).astype(np.uint8)
-            noise = numbers.integers(0, 40, (*label.shape, 3))
-            label_file = label.copy()
-            label_file[:4] = 255
-            Image.fromarray((label[..., None] * 90 + noise).astype(np.uint8)).save(root / f"images/{split}/{index}.png")
-            Image.fromarray(label_file).save(root / f"labels/{split}/{index}.png")
-    DatasetRecord(
-        name="tiny",
-        title="tiny",
-        complete=False,
-        classes=CLASSES,
-        colours=[(0, 0, 0), (90, 90, 90), (180, 180, 180)],
-        label_ids=[0, 1, 2],
-        splits=splits,
-        labelled=["train", "val"],
-        size=(64, 128),
-        class_pixels={"train": [1, 1, 1], "val": [1, 1, 1]},
-        ignored_pixels={"train": 0, "val": 0},
-        fingerprint="0" * 64,
-    ).save(root)
-    return root
-
-
-def settings(**changes: Any) -> TrainSettings:
-    base = load(REPOSITORY / "params.yaml").settings("sample", "base").train
-    values = {"size": (64, 128), "crop": (64, 64), "epochs": 2, "batch_size": 2, "workers": 0}
-    return base.model_copy(update={**values, **changes})
+    return write_data(tmp_path_factory.mktemp("data"))
 
 
 def run(data: Path, output: Path, **changes: Any) -> None:
@@ -72,7 +32,7 @@ def curve(output: Path, name: str) -> list[float]:
 
 
 def test_the_loss_falls_and_the_network_learns(data: Path, tmp_path: Path) -> None:
-    still = AugmentationSettings(scale=(1.0, 1.0), rotation=0.0, rotation_probability=0.0, flip_probability=0.0)
+    still = {"scale": (1.0, 1.0), "rotation_probability": 0.0, "flip_probability": 0.0}
     run(data, tmp_path, epochs=12, validate_every=12, batch_size=4, crop=(64, 128), augmentation=still)
     loss = curve(tmp_path, "train/total")
     assert len(loss) == 12
@@ -84,15 +44,82 @@ def test_the_loss_falls_and_the_network_learns(data: Path, tmp_path: Path) -> No
     assert (tmp_path / "best.safetensors").exists()
 
 
-@pytest.mark.parametrize("workers", [0, 1])
-def test_twenty_steps_are_the_same_twice_to_the_last_bit(data: Path, tmp_path: Path, workers: int) -> None:
-    for name in ("first", "second"):
-        run(data, tmp_path / name, workers=workers, epochs=10, validate_every=10)
-    assert curve(tmp_path / "first", "train/total") == curve(tmp_path / "second", "train/total")
-    first, second = ((tmp_path / name / "last.safetensors").read_bytes() for name in ("first", "second"))
+def test_twenty_steps_are_the_same_twice_to_the_last_bit(data: Path, tmp_path: Path) -> None:
+    """With any number of loader workers."""
+    for workers in (0, 2):
+        run(data, tmp_path / str(workers), workers=workers, epochs=10, validate_every=10)
+    assert curve(tmp_path / "0", "train/total") == curve(tmp_path / "2", "train/total")
+    first, second = ((tmp_path / name / "last.safetensors").read_bytes() for name in ("0", "2"))
     assert first == second
-    run(data, tmp_path / "third", workers=workers, seed=1)
-    assert (tmp_path / "third/last.safetensors").read_bytes() != first
+    run(data, tmp_path / "other", seed=1)
+    assert (tmp_path / "other/last.safetensors").read_bytes() != first
+
+
+def batches(data: Path, epoch: int, rank: int = 0, processes: int = 1, **changes: Any) -> list[tuple[Any, Any]]:
+    loader = training_loader(settings(**changes), data, rank, processes)
+    loader.sampler.set_epoch(epoch)  # type: ignore[attr-defined]
+    return [(images, labels) for images, labels in loader]
+
+
+def test_an_epoch_has_order_and_augmentation_of_its_own(tmp_path: Path) -> None:
+    data = write_data(tmp_path, train=16)
+
+    def sums(**changes: Any) -> list[float]:
+        return [float(images.sum()) for images, _ in batches(data, batch_size=2, **changes)]
+
+    assert sums(epoch=1) == sums(epoch=1, workers=2)
+    every = [*sums(epoch=1), *sums(epoch=2), *sums(epoch=1, seed=1), *sums(epoch=2, seed=1)]
+    assert len(set(every)) == 4 * 8
+
+
+def test_training_takes_each_epoch_as_its_own(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen, drawn = [], []
+
+    def look(network: Any, loader: Any, *_: Any) -> dict[str, float]:
+        seen.append(sum(float(images.sum()) for images, _ in loader))
+        drawn.append(float(torch.rand(())))
+        return {"total": 0.0}
+
+    monkeypatch.setattr(training, "_train_epoch", look)
+    run_tiny(data, tmp_path, epochs=4)
+    assert len(set(seen)) == len(set(drawn)) == 4
+
+
+def test_a_batch_is_the_same_on_any_number_of_processes(tmp_path: Path) -> None:
+    data = write_data(tmp_path, train=9)
+    whole = batches(data, 3, batch_size=4)
+    shares = [batches(data, 3, rank, 2, batch_size=4) for rank in range(2)]
+    assert len(whole) == len(shares[0]) == len(shares[1]) == 2
+    for step, (images, labels) in enumerate(whole):
+        for rank in range(2):
+            assert torch.equal(images[rank::2], shares[rank][step][0])
+            assert torch.equal(labels[rank::2], shares[rank][step][1])
+
+
+def test_the_parts_of_a_batch_have_the_gradient_of_the_whole(tmp_path: Path) -> None:
+    """For a mean over pixels none of which is ignored."""
+    data = write_data(tmp_path / "data", ignored_rows=0)
+    unchanged = {"scale": (1.0, 1.0), "rotation_probability": 0.0}
+    changes = {"batch_size": 4, "epochs": 3, "loss": "cross_entropy", "augmentation": unchanged}
+    states = []
+    for accumulate in (1, 2):
+        run_tiny(data, tmp_path / str(accumulate), accumulate=accumulate, **changes)
+        states.append(read(tmp_path / f"{accumulate}/last.safetensors")[0])
+    assert not torch.equal(states[0]["score.weight"], torch.zeros_like(states[0]["score.weight"]))
+    for name, tensor in states[0].items():
+        torch.testing.assert_close(states[1][name], tensor, rtol=1e-5, atol=1e-6)
+
+
+def test_parts_in_half_precision(data: Path, tmp_path: Path) -> None:
+    run_tiny(data, tmp_path, batch_size=4, accumulate=2, precision="bf16-mixed", epochs=2)
+    state, _ = read(tmp_path / "last.safetensors")
+    assert all(tensor.dtype == torch.float32 and tensor.isfinite().all() for tensor in state.values())
+
+
+@pytest.mark.parametrize(("batch_size", "accumulate"), [(4, 3), (2, 2)])
+def test_a_batch_that_does_not_divide_is_refused(data: Path, tmp_path: Path, batch_size: int, accumulate: int) -> None:
+    with pytest.raises(InputError, match=r"train\.batch_size, train\.accumulate: \d images do not divide among 1"):
+        run_tiny(data, tmp_path, batch_size=batch_size, accumulate=accumulate)
 
 
 def test_a_loss_that_is_no_number_stops_the_run(data: Path, tmp_path: Path) -> None:

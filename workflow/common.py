@@ -29,6 +29,7 @@ class Paths:
         self.data = Path("data", dataset)
         self.weights = Path("runs", dataset, "weights")
         self.checkpoints = Path("runs", dataset, "train", experiment)
+        self.resume = Path("runs", dataset, "resume", experiment)
         self.predictions = Path("runs", dataset, "evaluate", experiment)
         self.submission = Path("runs", dataset, "submission", experiment)
         self.results = Path("results", dataset)

@@ -1,20 +1,27 @@
 """Stage train: one experiment on one data set."""
 
+import hashlib
+from pathlib import Path
 from typing import Any
 
 import torch
 import typer
+import yaml
 from common import Paths, read_json, start, write_run
 from dvclive.live import Live
 from torch import nn
 
 from mfaranet.checkpoints import load_backbone
 from mfaranet.data.prepared import DatasetRecord
+from mfaranet.files import sha256
 from mfaranet.models import get_model
 from mfaranet.params import load
+from mfaranet.resume import Resume
 from mfaranet.settings import Settings
 from mfaranet.training import train
 from mfaranet.weights import fetch_released
+
+USED = ("data", "weights", "network", "train")
 
 
 def main(
@@ -26,6 +33,7 @@ def main(
     chosen = settings.train
     paths = Paths(dataset, experiment)
     record = DatasetRecord.load(paths.data)
+    resume = Resume(paths.resume, fingerprint(settings, paths, record))
     torch.manual_seed(chosen.seed)
     model = get_model(settings.network.name, len(record.classes), **settings.network.options)
     facts: dict[str, Any] = {
@@ -48,21 +56,44 @@ def main(
     else:
         weights = start_from(model, settings, paths)
         facts["weights"] = weights
-        train(model, chosen, paths.data, output=paths.checkpoints, curves=paths.training, facts=facts)
-    used = ("data", "weights", "network", "train")
+        if not train(
+            model, chosen, paths.data, output=paths.checkpoints, curves=paths.training, facts=facts, resume=resume
+        ):
+            return  # another process of the same training writes
     stage = f"train@{dataset}-{experiment}"
-    write_run(paths.training, stage, [settings], used, record, weights=weights, split=chosen.split)
+    write_run(paths.training, stage, [settings], USED, record, weights=weights, split=chosen.split)
+    resume.clear()  # last of all: until here a killed stage can go on
 
 
 def start_from(model: nn.Module, settings: Settings, paths: Paths) -> Any:
     """Fill the backbone as the profile says; return where its weights came from."""
-    if settings.weights == "none":
+    path = initial_weights(settings, paths)
+    if path is None:
         return "none"
+    load_backbone(model, path)
+    return read_json(paths.weights / "weights.json")[path.stem]
+
+
+def initial_weights(settings: Settings, paths: Paths) -> Path | None:
+    """The file that the backbone starts from; None for none."""
     backbone = settings.network.options.get("backbone")
-    if not backbone:
-        return "none"
-    load_backbone(model, paths.weights / f"{backbone}.safetensors")
-    return read_json(paths.weights / "weights.json")[backbone]
+    return paths.weights / f"{backbone}.safetensors" if settings.weights != "none" and backbone else None
+
+
+def fingerprint(settings: Settings, paths: Paths, record: DatasetRecord) -> dict[str, str]:
+    """What a training must have in common with a stopped one to go on from it. The code is what dvc.yaml names."""
+    weights = initial_weights(settings, paths)
+    stage = yaml.safe_load(Path("dvc.yaml").read_text())["stages"]["train"]
+    named = [Path(name) for name in stage["deps"] if "$" not in name]
+    files = sorted({file for path in named for file in (path.rglob("*.py") if path.is_dir() else [path])})
+    code = "".join(f"{file.as_posix()} {sha256(file)}\n" for file in files)
+    return {
+        "parameters": settings.digest(*USED),
+        "code": hashlib.sha256(code.encode()).hexdigest(),
+        "data": record.fingerprint,
+        "initial weights": sha256(weights) if weights and weights.exists() else "none",
+        "versions": f"torch {torch.__version__}",
+    }
 
 
 if __name__ == "__main__":

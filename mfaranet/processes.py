@@ -1,0 +1,69 @@
+"""The processes of one training, one for each device: started by torchrun or Slurm, or here for all GPUs of a node."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+from lightning_fabric import Fabric
+from lightning_fabric.plugins.environments.cluster_environment import ClusterEnvironment
+from lightning_fabric.plugins.environments.lightning import LightningEnvironment
+from lightning_fabric.plugins.environments.slurm import SLURMEnvironment
+from lightning_fabric.plugins.environments.torchelastic import TorchElasticEnvironment
+from lightning_fabric.strategies.ddp import DDPStrategy
+
+from mfaranet.errors import InputError
+
+
+def make_fabric(precision: str) -> Fabric:
+    """Fabric on the devices that the environment names.
+
+    Under torchrun and in a Slurm step of several tasks (``srun``) these are the processes that are there; each task
+    must see all GPUs of its node. Otherwise it is every GPU that this process sees (CUDA_VISIBLE_DEVICES), or the CPU.
+
+    Raises:
+        InputError: the processes are not spread evenly over the nodes, or Slurm does not say how.
+    """
+    devices, nodes, environment = _layout()
+    # Some losses leave heads of the network without a gradient, and DDP waits for all that it is not told of.
+    strategy = DDPStrategy(find_unused_parameters=True) if devices * nodes > 1 else "auto"
+    return Fabric(
+        devices=devices,
+        num_nodes=nodes,
+        strategy=strategy,
+        precision=precision,  # type: ignore[arg-type]
+        plugins=[environment],
+    )
+
+
+@contextmanager
+def launched(fabric: Fabric) -> Iterator[None]:
+    """Start the processes that are missing, and end them if the block fails: they would wait for this one for ever."""
+    fabric.launch()
+    try:
+        yield
+    except BaseException:
+        for process in getattr(fabric.strategy.launcher, "procs", []):
+            process.kill()
+        raise
+
+
+def _layout() -> tuple[int, int, ClusterEnvironment]:
+    """Processes on a node, nodes, and who started the processes."""
+    if TorchElasticEnvironment.detect():
+        on_node = int(os.environ["LOCAL_WORLD_SIZE"])
+        return on_node, _divide(int(os.environ["WORLD_SIZE"]), on_node), TorchElasticEnvironment()
+    # In the batch script itself, without srun, there are Slurm's variables too, but one process.
+    tasks = int(os.environ.get("SLURM_NTASKS", 1)) if "SLURM_STEP_ID" in os.environ else 1
+    if tasks > 1:
+        if "SLURM_NTASKS_PER_NODE" not in os.environ:
+            raise InputError(f"Slurm: {tasks} tasks, but not how many on a node; use srun --ntasks-per-node")
+        nodes = int(os.environ["SLURM_NNODES"])
+        return _divide(tasks, nodes), nodes, SLURMEnvironment(auto_requeue=False)
+    return max(1, torch.cuda.device_count()), 1, LightningEnvironment()
+
+
+def _divide(processes: int, parts: int) -> int:
+    if processes % parts:
+        raise InputError(f"{processes} processes are not spread evenly over the nodes; start as many on each")
+    return processes // parts

@@ -1,0 +1,166 @@
+"""Going on with a training that was stopped: what it has come to, after each epoch, in a folder of its own.
+
+No state of a random number generator is kept: chance is a function of seed and epoch (see mfaranet.data.loading).
+"""
+
+import shutil
+import signal
+import sys
+import threading
+import zipfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from lightning_fabric import Fabric
+
+from mfaranet.files import atomic_write
+
+KEPT = 2
+"""States; the one before the last is for a disk that damaged the last."""
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
+"""Ctrl-C, and what Slurm sends before it takes a machine back (SIGUSR1 at some sites)."""
+
+
+class Part(Protocol):
+    """What has a state: network, optimizer, schedule, loss scaler."""
+
+    def state_dict(self) -> Mapping[str, Any]:
+        """The state, of tensors and plain values."""
+
+    def load_state_dict(self, state_dict: Any, /) -> Any:
+        """Take such a state."""
+
+
+@dataclass
+class Progress:
+    """How far a training has come."""
+
+    epoch: int = 0
+    """Complete ones."""
+    best: float = -1.0
+    """mIoU on the validation split, 0..1."""
+    rows: list[dict[str, float]] = field(default_factory=list)
+    """The points of the curves, by epoch and name."""
+
+
+@dataclass(frozen=True)
+class Resume:
+    """Where a training keeps its states, and what it must have in common with one that goes on from them.
+
+    A state is refused, with a message that names what differs, unless its fingerprint is the same; all are then
+    removed and the training starts afresh.
+    """
+
+    folder: Path
+    fingerprint: Mapping[str, str]
+    """By what a user would call it: "parameters", "code", ..."""
+
+    def save(self, progress: Progress, parts: Mapping[str, Part], output: Path) -> None:
+        """Write the state after an epoch, whole or not at all, with the checkpoints in ``output``; keep the last two.
+
+        The checkpoints are in it because DVC removes the outputs of a stage before it runs it again.
+        """
+        state = {
+            "fingerprint": dict(self.fingerprint),
+            "progress": asdict(progress),
+            "parts": {name: part.state_dict() for name, part in parts.items()},
+            "files": {
+                path.name: torch.from_numpy(np.fromfile(path, np.uint8)) for path in output.glob("*.safetensors")
+            },
+        }
+        atomic_write(self.folder / f"epoch_{progress.epoch:04d}.pt", lambda temporary: torch.save(state, temporary))
+        for old in self._paths()[:-KEPT]:
+            old.unlink()
+
+    def restore(self, parts: Mapping[str, Part], output: Path, fabric: Fabric) -> Progress:
+        """Bring the parts and the checkpoints to the newest state, in every process; without one, leave them."""
+        state = None
+        if fabric.is_global_zero:
+            for folder in (self.folder, output):
+                for left_by_a_killed_process in folder.glob(".*.partial"):
+                    left_by_a_killed_process.unlink()
+            state = self._newest()
+            for name, content in (state.pop("files") if state else {}).items():
+                atomic_write(output / name, content.numpy().tofile)
+        # The folder may be on a disk that the other nodes do not see.
+        state = fabric.broadcast(state)
+        if state is None:
+            return Progress()
+        for name, part in parts.items():
+            part.load_state_dict(state["parts"][name])
+        return Progress(**state["progress"])
+
+    def clear(self) -> None:
+        """Remove all states: the training has ended well, or they are of another."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _newest(self) -> dict[str, Any] | None:
+        for path in reversed(self._paths()):
+            state = _read(path)
+            if state is None:
+                _say(f"{path} is damaged and left out")
+                path.unlink()
+                continue
+            known = {**state["fingerprint"], **self.fingerprint}
+            differ = [name for name in known if state["fingerprint"].get(name) != self.fingerprint.get(name)]
+            if differ:
+                _say(f"{path} is of another training, not with the same {' and '.join(differ)}; starting afresh")
+                self.clear()
+                return None
+            _say(f"going on after epoch {state['progress']['epoch']}, from {path}")
+            return state
+        return None
+
+    def _paths(self) -> list[Path]:
+        return sorted(self.folder.glob("epoch_*.pt"))
+
+
+@contextmanager
+def stop_on_signals(progress: Progress, resume: Resume | None, *, speak: bool) -> Iterator[None]:
+    """Let SIGINT, SIGTERM and SIGUSR1 end the block at once, by SystemExit with the status that a shell would give.
+
+    Nothing is saved then: the state after the last complete epoch is on disk.
+    """
+
+    status = 0
+
+    def stop(number: int, frame: object) -> None:
+        nonlocal status
+        status = 128 + number
+        raise SystemExit(status)
+
+    main = threading.current_thread() is threading.main_thread()  # no other thread gets signals
+    before = {number: signal.signal(number, stop) for number in SIGNALS} if main else {}
+    try:
+        yield
+    except BaseException:
+        if status:  # perhaps a loader worker got the signal too, and its end came through as an error
+            raise SystemExit(status) from None
+        raise
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        if status and speak:
+            again = f"to go on from epoch {progress.epoch}" if resume and progress.epoch else "to start afresh"
+            _say(f"stopped in epoch {progress.epoch + 1}; run again {again}")
+
+
+def _read(path: Path) -> dict[str, Any] | None:
+    """A state on the CPU; None for a damaged file."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            if archive.testzip():  # torch does not look at the checksums
+                return None
+        state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+        return state
+    except Exception:  # a damaged file may fail in any way
+        return None
+
+
+def _say(message: str) -> None:
+    print(f"training: {message}", file=sys.stderr, flush=True)

@@ -1,0 +1,218 @@
+"""A training that was stopped goes on to the same files, bit for bit."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from tiny import FACTS, TinyNetwork, settings, write_data
+
+from mfaranet import training
+from mfaranet.resume import Resume, stop_on_signals
+
+# Dropout, workers, epochs without validation, and a best epoch that need not be the last.
+RECIPE: dict[str, Any] = {"epochs": 5, "validate_every": 2, "workers": 1, "batch_size": 4, "accumulate": 2}
+FINGERPRINT = {"parameters": "a", "code": "b"}
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_data(tmp_path_factory.mktemp("data"), train=8)
+
+
+@pytest.fixture(scope="module")
+def whole(data: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
+    """The files of a training that was never stopped and keeps no state."""
+    root = tmp_path_factory.mktemp("whole")
+    run(data, root, keep=False)
+    return files(root)
+
+
+def run(data: Path, root: Path, *, keep: bool = True, fingerprint: dict[str, str] | None = None) -> None:
+    torch.manual_seed(0)
+    training.train(
+        TinyNetwork(dropout=0.5),
+        settings(**RECIPE),
+        data,
+        output=root / "train",
+        curves=root / "curves",
+        facts=FACTS,
+        resume=Resume(root / "resume", fingerprint or FINGERPRINT) if keep else None,
+    )
+
+
+def files(root: Path) -> dict[str, bytes]:
+    found = [path for name in ("train", "curves") for path in (root / name).rglob("*") if path.is_file()]
+    return {str(path.relative_to(root)): path.read_bytes() for path in found}
+
+
+def states(root: Path) -> list[str]:
+    return sorted(path.name for path in (root / "resume").iterdir())
+
+
+class KilledError(Exception):
+    pass
+
+
+def killed(data: Path, root: Path, epoch: int, **changes: Any) -> None:
+    """A training that fails at the start of an epoch."""
+    real, calls = training._train_epoch, []
+
+    def deadly(*arguments: Any) -> Any:
+        calls.append(None)
+        if len(calls) == epoch:
+            raise KilledError
+        return real(*arguments)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(training, "_train_epoch", deadly)
+        with pytest.raises(KilledError):
+            run(data, root, **changes)
+
+
+def clear_outputs(root: Path) -> None:
+    """As DVC does before it runs a stage again."""
+    for path in files(root):
+        (root / path).unlink()
+
+
+@pytest.mark.parametrize("epoch", range(1, 6))
+def test_killed_in_any_epoch(data: Path, tmp_path: Path, whole: dict[str, bytes], epoch: int) -> None:
+    killed(data, tmp_path, epoch)
+    clear_outputs(tmp_path)
+    run(data, tmp_path)
+    assert files(tmp_path) == whole
+    assert states(tmp_path) == ["epoch_0004.pt", "epoch_0005.pt"]
+
+
+def test_killed_after_the_last_epoch(
+    data: Path, tmp_path: Path, whole: dict[str, bytes], capsys: pytest.CaptureFixture[str]
+) -> None:
+    run(data, tmp_path)
+    clear_outputs(tmp_path)
+    run(data, tmp_path)
+    assert files(tmp_path) == whole
+    assert "going on after epoch 5" in capsys.readouterr().err
+    Resume(tmp_path / "resume", {}).clear()
+    assert not (tmp_path / "resume").exists()
+
+
+def test_a_damaged_state_falls_back_to_the_one_before(
+    data: Path, tmp_path: Path, whole: dict[str, bytes], capsys: pytest.CaptureFixture[str]
+) -> None:
+    run(data, tmp_path)
+    newest = tmp_path / "resume/epoch_0005.pt"
+    content = bytearray(newest.read_bytes())
+    content[len(content) // 2] ^= 1
+    for spoilt in (bytes(content), bytes(content[:-100]), b""):
+        newest.write_bytes(spoilt)
+        clear_outputs(tmp_path)
+        run(data, tmp_path)
+        said = capsys.readouterr().err
+        assert "epoch_0005.pt is damaged" in said
+        assert "going on after epoch 4" in said
+        assert files(tmp_path) == whole
+
+
+@pytest.mark.parametrize(
+    ("other", "named"),
+    [
+        ({"parameters": "x", "code": "b"}, "the same parameters;"),
+        ({"parameters": "x", "code": "y"}, "the same parameters and code;"),
+        ({"parameters": "a"}, "the same code;"),
+    ],
+)
+def test_another_fingerprint_starts_afresh(
+    data: Path,
+    tmp_path: Path,
+    whole: dict[str, bytes],
+    capsys: pytest.CaptureFixture[str],
+    other: dict[str, str],
+    named: str,
+) -> None:
+    killed(data, tmp_path, 4, fingerprint=other)
+    assert states(tmp_path) == ["epoch_0002.pt", "epoch_0003.pt"]
+    killed(data, tmp_path, 2)
+    assert f"{named} starting afresh" in capsys.readouterr().err
+    assert states(tmp_path) == ["epoch_0001.pt"]
+    run(data, tmp_path)
+    assert files(tmp_path) == whole
+
+
+def test_the_best_checkpoint_outlives_a_stop(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(training, "validate", lambda model, *_: 0.9 if (tmp_path / "young").exists() else 0.1)
+    (tmp_path / "young").touch()
+    killed(data, tmp_path, 4)
+    best = files(tmp_path)["train/best.safetensors"]
+    (tmp_path / "young").unlink()
+    clear_outputs(tmp_path)
+    run(data, tmp_path)
+    assert files(tmp_path)["train/best.safetensors"] == best != files(tmp_path)["train/last.safetensors"]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGUSR1])
+def test_a_signal_stops_with_a_message(
+    data: Path,
+    tmp_path: Path,
+    whole: dict[str, bytes],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    number: signal.Signals,
+) -> None:
+    before = signal.getsignal(number)
+    validate = training.validate
+
+    def signalled(*arguments: Any) -> float:
+        os.kill(os.getpid(), number)
+        return validate(*arguments)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(training, "validate", signalled)
+        with pytest.raises(SystemExit) as stopped:
+            run(data, tmp_path)
+    assert stopped.value.code == 128 + number
+    assert signal.getsignal(number) == before
+    assert "stopped in epoch 2; run again to go on from epoch 1" in capsys.readouterr().err
+    assert states(tmp_path) == ["epoch_0001.pt"]
+    clear_outputs(tmp_path)
+    run(data, tmp_path)
+    assert files(tmp_path) == whole
+
+
+def test_without_a_complete_epoch_there_is_nothing_to_go_on_from(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit), stop_on_signals(training.Progress(), None, speak=True):
+        os.kill(os.getpid(), signal.SIGTERM)
+    assert "stopped in epoch 1; run again to start afresh" in capsys.readouterr().err
+
+
+def test_sigkill(data: Path, tmp_path: Path, whole: dict[str, bytes]) -> None:
+    """A real process, killed while it writes or trains, whatever it does after its second epoch."""
+    process = start(data, tmp_path)
+    wait_for(lambda: (tmp_path / "resume/epoch_0002.pt").exists(), process)
+    process.kill()
+    assert process.wait(60) == -signal.SIGKILL
+    assert (tmp_path / "resume/epoch_0002.pt").exists()
+    clear_outputs(tmp_path)
+    (tmp_path / "resume/.epoch_0003.pt.1.partial").write_bytes(b"half")
+    assert start(data, tmp_path).wait(120) == 0
+    assert files(tmp_path) == whole
+    assert states(tmp_path) == ["epoch_0004.pt", "epoch_0005.pt"]
+
+
+def start(data: Path, root: Path) -> "subprocess.Popen[bytes]":
+    code = "import sys; from pathlib import Path; import test_resume; test_resume.run(*map(Path, sys.argv[1:]))"
+    return subprocess.Popen([sys.executable, "-c", code, str(data), str(root)], cwd=Path(__file__).parent)
+
+
+def wait_for(condition: Callable[[], bool], process: "subprocess.Popen[bytes]") -> None:
+    until = time.monotonic() + 120
+    while not condition():
+        assert process.poll() is None, "the training ended before it could be killed"
+        assert time.monotonic() < until
+        time.sleep(0.002)

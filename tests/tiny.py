@@ -1,0 +1,96 @@
+"""A data set of a few small images, a network without batch normalisation, and a short recipe.
+
+As a program it trains that network on that data set: ``python tests/tiny.py <data> <output> <changes as JSON>``.
+"""
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor, nn
+
+from mfaranet.data.prepared import DatasetRecord
+from mfaranet.models.layers import Outputs
+from mfaranet.params import load
+from mfaranet.settings import TrainSettings
+from mfaranet.training import train
+
+CLASSES = ["road", "sky", "car"]
+FACTS = {"network": "mfaranet", "options": {}, "classes": CLASSES, "colours": [[0, 0, 0]] * 3}
+REPOSITORY = Path(__file__).parents[1]
+
+
+def write_data(root: Path, train: int = 4, ignored_rows: int = 4) -> Path:
+    """Images in which brightness tells the class; the first rows have no label."""
+    numbers = np.random.default_rng(0)
+    splits = {"train": train, "val": 2}
+    for split, count in splits.items():
+        for kind in ("images", "labels"):
+            (root / kind / split).mkdir(parents=True)
+        for index in range(count):
+            label = np.kron(numbers.integers(0, 3, (2, 4)), np.ones((32, 32))).astype(np.uint8)
+            noise = numbers.integers(0, 40, (*label.shape, 3))
+            label_file = label.copy()
+            label_file[:ignored_rows] = 255
+            Image.fromarray((label[..., None] * 90 + noise).astype(np.uint8)).save(root / f"images/{split}/{index}.png")
+            Image.fromarray(label_file).save(root / f"labels/{split}/{index}.png")
+    DatasetRecord(
+        name="tiny",
+        title="tiny",
+        complete=False,
+        classes=CLASSES,
+        colours=[(0, 0, 0), (90, 90, 90), (180, 180, 180)],
+        label_ids=[0, 1, 2],
+        splits=splits,
+        labelled=["train", "val"],
+        size=(64, 128),
+        class_pixels={"train": [1, 1, 1], "val": [1, 1, 1]},
+        ignored_pixels={"train": 0, "val": 0},
+        fingerprint="0" * 64,
+    ).save(root)
+    return root
+
+
+def settings(**changes: Any) -> TrainSettings:
+    """The recipe of params.yaml, short; ``loss`` is the name of one."""
+    base = load(REPOSITORY / "params.yaml").settings("sample", "base").train
+    if "loss" in changes:
+        changes["loss"] = base.loss.model_copy(update={"name": changes["loss"], "ohem_min_kept": 100})
+    if "augmentation" in changes:
+        changes["augmentation"] = base.augmentation.model_copy(update=changes["augmentation"])
+    values = {"size": (64, 128), "crop": (64, 64), "epochs": 2, "batch_size": 2, "workers": 0}
+    return base.model_copy(update={**values, **changes})
+
+
+class TinyNetwork(nn.Module):
+    """Scores and boundaries as MFARANet has them, dropout if asked, and a head that no loss reaches."""
+
+    def __init__(self, dropout: float = 0.0) -> None:
+        super().__init__()
+        self.backbone = nn.Sequential(nn.Conv2d(3, 8, 3, 4, 1), nn.ReLU(), nn.Dropout(dropout))
+        self.score = nn.Conv2d(8, len(CLASSES), 1)
+        self.boundary = nn.Conv2d(8, 1, 1)
+        self.unused = nn.Conv2d(8, 1, 1)
+
+    def forward(self, images: Tensor) -> Outputs | Tensor:
+        features = self.backbone(images)
+        score = self.score(features)
+        out = nn.functional.interpolate(score, images.shape[-2:], mode="bilinear", align_corners=True)
+        if not self.training:
+            return out
+        self.unused(features)
+        return {"out": out, "scores": [score], "boundaries": [self.boundary(features)]}
+
+
+def run_tiny(data: Path, output: Path, dropout: float = 0.0, **changes: Any) -> None:
+    """Train the network from its seeded initial weights."""
+    torch.manual_seed(0)
+    train(TinyNetwork(dropout), settings(**changes), data, output=output, curves=output / "curves", facts=FACTS)
+
+
+if __name__ == "__main__":
+    run_tiny(Path(sys.argv[1]), Path(sys.argv[2]), **json.loads(sys.argv[3]))
