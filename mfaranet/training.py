@@ -134,14 +134,22 @@ class _Supervised(nn.Module):
         self.criterion = criterion
 
     def forward(self, images: Tensor, labels: Tensor) -> dict[str, Tensor]:
-        return self.criterion(self.network(images), labels)
+        outputs = self.network(images)
+        if isinstance(outputs, Tensor):
+            raise InputError("a pruned network is not trained; train the whole one, and list it in pruned_experiments")
+        return self.criterion(outputs, labels)
 
 
 def make_optimizer(
     model: nn.Module, base_lr: float, decoder_lr_factor: float, momentum: float, weight_decay: float
 ) -> SGD:
-    """SGD with weight decay on everything; what is not the backbone learns ``decoder_lr_factor`` times faster."""
+    """SGD with weight decay on everything; what is not the backbone learns ``decoder_lr_factor`` times faster.
+
+    A network without a backbone, which nobody trained before, learns at ``base_lr``.
+    """
     backbone = [p for name, p in model.named_parameters() if name.startswith("backbone.")]
+    if not backbone:
+        return SGD(model.parameters(), lr=base_lr, momentum=momentum, weight_decay=weight_decay)
     decoder = [p for name, p in model.named_parameters() if not name.startswith("backbone.")]
     groups = [{"params": backbone, "lr": base_lr}, {"params": decoder, "lr": base_lr * decoder_lr_factor}]
     return SGD(groups, lr=base_lr, momentum=momentum, weight_decay=weight_decay)

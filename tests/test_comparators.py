@@ -14,7 +14,7 @@ import pytest
 import safetensors.torch
 import torch
 from official import FOLDER, as_row, size_of
-from test_training import curve, settings
+from tiny import curve, settings
 from torch import Tensor, nn
 
 import mfaranet
@@ -23,7 +23,7 @@ from mfaranet.data import prepare
 from mfaranet.measure.complexity import complexity, layer_table
 from mfaranet.models import comparators
 from mfaranet.models.comparators import SLUGS
-from mfaranet.settings import AugmentationSettings, SampleData
+from mfaranet.settings import SampleData
 from mfaranet.training import train
 
 GOLDENS: dict[str, Any] = json.loads((FOLDER / "comparators.json").read_text())
@@ -131,7 +131,7 @@ def test_images_of_a_batch_do_not_mix(slug: str) -> None:
 def test_training_on_the_sample_lowers_the_loss(slug: str, options: dict[str, Any], tmp_path: Path) -> None:
     sample = SampleData(form="sample", size=(64, 128), train=2, val=1, test=1, seed=0)
     classes = prepare("sample", sample, tmp_path / "data").classes
-    still = AugmentationSettings(scale=(1.0, 1.0), rotation=0.0, rotation_probability=0.0, flip_probability=0.0)
+    still = {"scale": (1.0, 1.0), "rotation_probability": 0.0, "flip_probability": 0.0}
     recipe = settings(epochs=6, validate_every=6, crop="full", augmentation=still)  # 6 steps
     torch.manual_seed(0)
     model = mfaranet.get_model(slug, len(classes), **options)

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 import torch
-from tiny import CLASSES, FACTS, run_tiny, settings, write_data
+from tiny import CLASSES, FACTS, curve, run_tiny, settings, write_data
 
 import mfaranet
 from mfaranet import training
@@ -24,11 +24,6 @@ def run(data: Path, output: Path, **changes: Any) -> None:
     torch.manual_seed(0)
     model = mfaranet.get_model("mfaranet", len(CLASSES))
     train(model, settings(**changes), data, output=output, curves=output / "curves", facts=FACTS)
-
-
-def curve(output: Path, name: str) -> list[float]:
-    lines = (output / "curves/plots/metrics" / f"{name}.tsv").read_text().splitlines()
-    return [float(line.split("\t")[-1]) for line in lines[1:]]
 
 
 def test_the_loss_falls_and_the_network_learns(data: Path, tmp_path: Path) -> None:
@@ -131,3 +126,22 @@ def test_a_loss_that_is_no_number_stops_the_run(data: Path, tmp_path: Path) -> N
 def test_a_batch_that_is_larger_than_the_set_is_refused(data: Path, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="5 is more than the 4 images"):
         run(data, tmp_path, batch_size=5)
+
+
+def test_a_pruned_network_is_not_trained(data: Path, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="train the whole one"):
+        train(
+            mfaranet.get_model("mfaranet_pruned", len(CLASSES)),
+            settings(),
+            data,
+            output=tmp_path,
+            curves=tmp_path / "curves",
+            facts=FACTS,
+        )
+
+
+def test_a_network_without_a_backbone_learns_at_the_base_rate() -> None:
+    model = mfaranet.get_model("enet", 3)
+    (group,) = training.make_optimizer(model, 0.1, 10.0, 0.9, 0.0).param_groups
+    assert group["lr"] == 0.1
+    assert len(group["params"]) == len(list(model.parameters()))

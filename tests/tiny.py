@@ -86,6 +86,12 @@ class TinyNetwork(nn.Module):
         return {"out": out, "scores": [score], "boundaries": [self.boundary(features)]}
 
 
+def curve(output: Path, name: str) -> list[float]:
+    """A curve's values, by epoch."""
+    lines = (output / "curves/plots/metrics" / f"{name}.tsv").read_text().splitlines()
+    return [float(line.split("\t")[-1]) for line in lines[1:]]
+
+
 def run_tiny(data: Path, output: Path, dropout: float = 0.0, **changes: Any) -> None:
     """Train the network from its seeded initial weights."""
     torch.manual_seed(0)

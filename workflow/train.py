@@ -69,6 +69,8 @@ def start_from(model: nn.Module, settings: Settings, paths: Paths) -> Any:
     """Fill the backbone as the profile says; return where its weights came from."""
     path = initial_weights(settings, paths)
     if path is None:
+        if settings.weights != "none":
+            typer.echo(f"{settings.network.name}: no ImageNet weights are known for it; training starts from scratch")
         return "none"
     load_backbone(model, path)
     return read_json(paths.weights / "weights.json")[path.stem]

@@ -28,7 +28,8 @@ def get_model(name: str, num_classes: int = 19, **options: Any) -> nn.Module:
     """Build a network with its default initialisation.
 
     Every network takes images (N, 3, H, W) and gives logits (N, num_classes, H, W) in evaluation mode; in training
-    mode it gives a dictionary with those logits as ``out`` and its auxiliary outputs.
+    mode it gives a dictionary with those logits as ``out`` and its auxiliary outputs. mfaranet_pruned is not trained
+    and gives logits in both.
 
     Raises:
         InputError: an unknown name or option, or an impossible value.
