@@ -2,10 +2,7 @@
 
 import hashlib
 import json
-import os
-import re
 import shutil
-import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -20,6 +17,7 @@ import torch
 import yaml
 from official import fill, make_input
 from PIL import Image
+from project import EVALUATE, REPOSITORY, TRAIN, Project
 from test_official import released
 from test_weights import classifier_state
 
@@ -28,10 +26,6 @@ from mfaranet.checkpoints import load_trained
 from mfaranet.files import sha256
 from mfaranet.tables import resolve
 
-REPOSITORY = Path(__file__).parents[1]
-SIZES = {"size": [64, 128], "crop": [64, 64], "window": [64, 64], "base_size": 128}
-TRAIN = {"epochs": 2, "batch_size": 2, "workers": 1, "size": SIZES["size"], "crop": SIZES["crop"]}
-EVALUATE = {"size": SIZES["size"], "window": SIZES["window"], "base_size": SIZES["base_size"]}
 # The stages that a new training reruns, itself included.
 TRAINED = {
     "train@sample-base",
@@ -43,51 +37,6 @@ TRAINED = {
     "tables@sample-per_class",
     "tables@sample-pruned",
 }
-
-
-class Project:
-    """A copy of the repository in which stages run."""
-
-    def __init__(self, root: Path) -> None:
-        self.root = root
-        self.environment = {
-            **os.environ,
-            "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
-            "PYTHONPATH": str(root),
-            "DVC_NO_ANALYTICS": "1",
-        }
-        for name in ("MFARANET_CAMVID", "CITYSCAPES_DATASET"):
-            self.environment.pop(name, None)
-
-    def run(self, *command: str, status: int = 0, **environment: str) -> str:
-        done = subprocess.run(
-            command, cwd=self.root, env={**self.environment, **environment}, capture_output=True, text=True
-        )
-        assert done.returncode == status, f"{' '.join(command)}\n{done.stdout}\n{done.stderr}"
-        return done.stdout + done.stderr
-
-    def repro(self, *arguments: str, **environment: str) -> set[str]:
-        """Run the graph, and name the stages that it ran."""
-        return set(re.findall(r"Running stage '([^']+)'", self.run("dvc", "repro", *arguments, **environment)))
-
-    def params(self) -> Any:
-        return yaml.safe_load((self.root / "params.yaml").read_text())
-
-    def change(self, *keys: str, value: Any) -> None:
-        path = self.root / "params.yaml"
-        content = self.params()
-        inner = content
-        for key in keys[:-1]:
-            inner = inner[key]
-        inner[keys[-1]] = value
-        path.write_text(yaml.safe_dump(content, sort_keys=False))
-
-    def json(self, path: str) -> Any:
-        return json.loads((self.root / path).read_text())
-
-    def digests(self, folder: str) -> dict[str, str]:
-        files = sorted(path for path in (self.root / folder).rglob("*") if path.is_file())
-        return {str(path): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
 
 
 @pytest.fixture(scope="module")
