@@ -14,8 +14,8 @@ from graph import read
 stages = read(status=workflow.is_main_process)
 
 # DVC compares contents, so it decides what runs: the stages that it calls changed, and those below them, get an input that
-# is newer than any output. All else is ancient(), and profiles/default turns off Snakemake's records: both know nothing of
-# `dvc repro`, `dvc checkout` or an edit by hand.
+# is newer than any output. The inputs of the others are ancient(), and profiles/default turns off Snakemake's records:
+# times and records know nothing of `dvc repro`, `dvc checkout` or an edit by hand.
 newer = Path("logs/snakemake/newer")
 if workflow.is_main_process:
     newer.parent.mkdir(parents=True, exist_ok=True)
@@ -34,7 +34,7 @@ for stage in stages:
         name:
             stage.rule
         input:
-            [ancient(path) for path in stage.inputs] + [newer] * stage.changed,
+            [path if stage.changed else ancient(path) for path in stage.inputs] + [newer] * stage.changed,
         output:
             # update: where the inputs come out as they were, DVC skips the stage, for which its outputs must still be there.
             [update(directory(path) if path in stage.directories else path) for path in stage.outputs],
