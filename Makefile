@@ -21,6 +21,7 @@ test: $(READY)
 lint: $(READY)
 	ruff format --check .
 	ruff check .
+	snakefmt --check Snakefile
 	mypy
 
 $(READY): pyproject.toml constraints.txt

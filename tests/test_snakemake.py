@@ -179,6 +179,29 @@ def test_a_killed_run_goes_on(project: Project) -> None:
     assert project.json("results/sample/train/base/metrics.json")["epoch"] == 1
 
 
+def test_a_colleague_goes_on_from_what_was_pushed(project: Project, tmp_path: Path) -> None:
+    project.run("dvc", "remote", "add", "--default", "store", str(tmp_path / "store"))
+    project.commit("results")
+    project.run("dvc", "push")
+
+    def clone(name: str) -> Project:
+        project.run("git", "clone", "-q", str(project.root), str(tmp_path / name))
+        return Project(tmp_path / name)
+
+    colleague = clone("colleague")
+    colleague.run("dvc", "pull")
+    assert changed(colleague) == set()
+    assert colleague.repro() == set()
+    assert wanted(colleague) == set()
+    # Without the data: a table needs the results alone, which git has.
+    laptop = clone("laptop")
+    laptop.change("tables", "overall", "title", value="On a laptop")
+    assert laptop.repro("--pull", "--allow-missing") == {"tables@sample-overall"}
+    assert "# On a laptop" in (laptop.root / f"{TABLE}.md").read_text()
+    assert not (laptop.root / "data").exists()
+    assert not (laptop.root / "runs").exists()
+
+
 def test_style(project: Project) -> None:
     project.run("snakefmt", "--check", "Snakefile")
     said = project.run("snakemake", "--lint", status=1)
