@@ -22,6 +22,7 @@ test: $(READY)
 lint: $(READY)
 	ruff format --check .
 	ruff check .
+	snakefmt --check Snakefile
 	mypy
 
 bench: $(READY)

@@ -2,10 +2,8 @@
 
 import hashlib
 import json
-import os
 import re
 import shutil
-import subprocess
 import sys
 import threading
 from collections import Counter
@@ -22,6 +20,7 @@ import torch
 import yaml
 from official import fill, make_input
 from PIL import Image
+from project import EVALUATE, REPOSITORY, TRAIN, Project
 from test_official import released
 from test_weights import classifier_state
 
@@ -30,10 +29,6 @@ from mfaranet.cells import resolve
 from mfaranet.checkpoints import load_trained
 from mfaranet.files import sha256
 
-REPOSITORY = Path(__file__).parents[1]
-SIZES = {"size": [64, 128], "crop": [64, 64], "window": [64, 64], "base_size": 128}
-TRAIN = {"epochs": 2, "batch_size": 2, "workers": 1, "size": SIZES["size"], "crop": SIZES["crop"]}
-EVALUATE = {"size": SIZES["size"], "window": SIZES["window"], "base_size": SIZES["base_size"]}
 TABLES = ("overall", "per_class", "pruned", "complexity", "latency")
 # The stages that a new training reruns, itself included.
 TRAINED = {
@@ -46,56 +41,6 @@ TRAINED = {
     "figures@sample",
     *(f"tables@sample-{name}" for name in TABLES),
 }
-
-
-class Project:
-    """A copy of the repository in which stages run."""
-
-    def __init__(self, root: Path) -> None:
-        self.root = root
-        self.environment = {
-            **os.environ,
-            "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
-            "PYTHONPATH": str(root),
-            "DVC_NO_ANALYTICS": "1",
-            "OMP_NUM_THREADS": "1",  # on images so small, threads only wait for each other
-        }
-        for name in ("MFARANET_CAMVID", "CITYSCAPES_DATASET"):
-            self.environment.pop(name, None)
-
-    def run(self, *command: str, status: int = 0, **environment: str) -> str:
-        done = subprocess.run(
-            command, cwd=self.root, env={**self.environment, **environment}, capture_output=True, text=True
-        )
-        assert done.returncode == status, f"{' '.join(command)}\n{done.stdout}\n{done.stderr}"
-        return done.stdout + done.stderr
-
-    def repro(self, *arguments: str, **environment: str) -> set[str]:
-        """Run the graph, and name the stages that it ran."""
-        return set(re.findall(r"Running stage '([^']+)'", self.run("dvc", "repro", *arguments, **environment)))
-
-    def commit(self, message: str) -> None:
-        self.run("git", "add", ".")
-        self.run("git", "-c", "user.name=test", "-c", "user.email=test@example.invalid", "commit", "-qm", message)
-
-    def params(self) -> Any:
-        return yaml.safe_load((self.root / "params.yaml").read_text())
-
-    def change(self, *keys: str, value: Any) -> None:
-        path = self.root / "params.yaml"
-        content = self.params()
-        inner = content
-        for key in keys[:-1]:
-            inner = inner[key]
-        inner[keys[-1]] = value
-        path.write_text(yaml.safe_dump(content, sort_keys=False))
-
-    def json(self, path: str) -> Any:
-        return json.loads((self.root / path).read_text())
-
-    def digests(self, folder: str) -> dict[str, str]:
-        files = sorted(path for path in (self.root / folder).rglob("*") if path.is_file())
-        return {str(path): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
 
 
 @pytest.fixture(scope="module")
@@ -311,7 +256,7 @@ def test_a_changed_experiment_shows_in_every_diff(project: Project) -> None:
     changes = json.loads(project.run("dvc", "params", "diff", "--json", *between))
     assert changes["params.yaml"]["profiles.sample.train.epochs"] == {"old": 2, "new": 1, "diff": -1}
     changes = json.loads(project.run("dvc", "metrics", "diff", "--json", *between))
-    assert changes["results/sample/evaluate/base/metrics.json"]["full_image.miou"]["diff"] != 0
+    assert changes["results/sample/train/base/metrics.json"]["train.total"]["diff"] != 0
     assert "complexity" not in " ".join(changes)
     page = project.root / "dvc_plots/index.html"
     page.unlink()

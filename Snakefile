@@ -1,0 +1,57 @@
+# The graph of dvc.yaml for Snakemake: `snakemake -j2`, or with a profile of workflow/profiles. Each rule has DVC run its
+# stage, so dvc.lock stays the one record, and either engine goes on where the other stopped.
+import sys
+import time
+from pathlib import Path
+
+from snakemake.utils import min_version
+
+min_version("9.27")
+sys.path.insert(0, f"{workflow.basedir}/workflow")
+from graph import read
+
+# A job on a cluster node gets its stage from the main process, which alone asks DVC what changed.
+stages = read(status=workflow.is_main_process)
+
+# DVC compares contents, so it decides what runs: the stages that it calls changed, and those below them, get an input that
+# is newer than any output. The inputs of the others are ancient(), and profiles/default turns off Snakemake's records:
+# times and records know nothing of `dvc repro`, `dvc checkout` or an edit by hand.
+newer = Path("logs/snakemake/newer")
+if workflow.is_main_process:
+    newer.parent.mkdir(parents=True, exist_ok=True)
+    # No two alike: Snakemake compares small files by content.
+    newer.write_text(str(time.time_ns()))
+
+
+rule all:
+    input:
+        [stage.outputs for stage in stages],
+
+
+for stage in stages:
+
+    rule:
+        name:
+            stage.rule
+        input:
+            [path if stage.changed else ancient(path) for path in stage.inputs] + [newer] * stage.changed,
+        output:
+            # update: where the inputs come out as they were, DVC skips the stage, for which its outputs must still be there.
+            [update(directory(path) if path in stage.directories else path) for path in stage.outputs],
+        log:
+            f"logs/snakemake/{stage.rule}.log",
+        benchmark:
+            f"logs/snakemake/{stage.rule}.benchmark.tsv"
+        threads: stage.meta["threads"]
+        resources:
+            gpus=stage.meta["gpus"],
+            gpu=stage.meta["gpus"],  # this and the next: as the Slurm plugin calls them
+            cpus_per_task=stage.cpus,
+            mem_mb=stage.memory,
+            runtime=stage.meta["runtime"],
+        params:
+            stage=stage.name,
+            names=stage.params,
+        shell:
+            "OMP_NUM_THREADS={threads} python workflow/cards.py {resources.gpus}"
+            " dvc --wait-for-lock repro --single-item {params.stage} > {log} 2>&1"

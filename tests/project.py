@@ -1,0 +1,102 @@
+"""A copy of the repository, small enough that tests run its stages."""
+
+import hashlib
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+REPOSITORY = Path(__file__).parents[1]
+SIZES = {"size": [64, 128], "crop": [64, 64], "window": [64, 64], "base_size": 128}
+TRAIN = {"epochs": 2, "batch_size": 2, "workers": 1, "size": SIZES["size"], "crop": SIZES["crop"]}
+EVALUATE = {"size": SIZES["size"], "window": SIZES["window"], "base_size": SIZES["base_size"]}
+
+
+class Project:
+    """A copy of the repository in which stages run."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.environment = {
+            **os.environ,
+            "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+            "PYTHONPATH": str(root),
+            "DVC_NO_ANALYTICS": "1",
+            "OMP_NUM_THREADS": "1",  # on images so small, threads only wait for each other
+        }
+        for name in ("MFARANET_CAMVID", "CITYSCAPES_DATASET"):
+            self.environment.pop(name, None)
+
+    def run(self, *command: str, status: int = 0, **environment: str) -> str:
+        done = subprocess.run(
+            command, cwd=self.root, env={**self.environment, **environment}, capture_output=True, text=True
+        )
+        assert done.returncode == status, f"{' '.join(command)}\n{done.stdout}\n{done.stderr}"
+        return done.stdout + done.stderr
+
+    def repro(self, *arguments: str, **environment: str) -> set[str]:
+        """Run the graph, and name the stages that it ran."""
+        return set(re.findall(r"Running stage '([^']+)'", self.run("dvc", "repro", *arguments, **environment)))
+
+    def commit(self, message: str) -> None:
+        self.run("git", "add", ".")
+        self.run("git", "-c", "user.name=test", "-c", "user.email=test@example.invalid", "commit", "-qm", message)
+
+    def params(self) -> Any:
+        return yaml.safe_load((self.root / "params.yaml").read_text())
+
+    def change(self, *keys: str, value: Any) -> None:
+        path = self.root / "params.yaml"
+        content = self.params()
+        inner = content
+        for key in keys[:-1]:
+            inner = inner[key]
+        inner[keys[-1]] = value
+        path.write_text(yaml.safe_dump(content, sort_keys=False))
+
+    def json(self, path: str) -> Any:
+        return json.loads((self.root / path).read_text())
+
+    def digests(self, folder: str) -> dict[str, str]:
+        files = sorted(path for path in (self.root / folder).rglob("*") if path.is_file())
+        return {str(path): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
+
+
+def smallest(root: Path) -> Project:
+    """Six stages, of one experiment and one table, in a repository with one commit; nothing has run."""
+    project = Project(root)
+    for name in ("mfaranet", "workflow"):
+        shutil.copytree(REPOSITORY / name, root / name, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("params.yaml", "dvc.yaml", "Snakefile", ".gitignore", ".dvcignore"):
+        shutil.copy(REPOSITORY / name, root / name)
+    (root / "profiles").symlink_to("workflow/profiles")
+    sample = {"form": "sample", "size": [64, 128], "train": 2, "val": 1, "test": 1, "seed": 0}
+    profile = {"data": sample, "weights": "none", "train": {**TRAIN, "workers": 0}, "evaluate": EVALUATE, "latency": {}}
+    project.change("profiles", "sample", value=profile)
+    project.change("experiments", value={"base": {"network": {}, "train": {}, "evaluate": {}}})
+    project.change("evaluate", "protocols", value=["full_image"])
+    project.change("tables", value={"overall": {**project.params()["tables"]["overall"], "experiments": ["base"]}})
+    project.change("complexity", "sizes", value=[[64, 128]])
+    project.change("figures", "experiments", value=["base"])
+    project.change("figures", "comparison", value="strict")
+    project.change("latencies", value=["strict"])
+    project.change("selected_experiments", value=["base"])
+    project.change("pruned_experiments", value=[])
+    project.change("submissions", value=[])
+    project.change("latency", value={"strict": {**project.params()["latency"]["strict"], "experiments": ["base"]}})
+    graph = yaml.safe_load((root / "dvc.yaml").read_text())
+    kept = ("data", "weights", "train", "evaluate", "complexity", "tables")
+    graph["stages"] = {name: graph["stages"][name] for name in kept}
+    graph["stages"]["tables"]["deps"].remove("results/${item.dataset}/latency")
+    (root / "dvc.yaml").write_text(yaml.safe_dump(graph, sort_keys=False))
+    project.run("git", "init", "-q")
+    project.run("dvc", "init", "-q")
+    project.run("dvc", "config", "core.analytics", "false")
+    project.commit("start")
+    return project

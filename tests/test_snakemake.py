@@ -1,0 +1,249 @@
+"""The same graph under Snakemake: it runs what DVC calls changed, and leaves DVC nothing to do."""
+
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from project import REPOSITORY, Project, smallest
+
+# All stages of the smallest project, and those below a training.
+STAGES = {
+    "data@sample",
+    "weights@sample",
+    "train@sample-base",
+    "evaluate@sample-base",
+    "complexity@sample",
+    "tables@sample-overall",
+}
+TRAINED = {"train@sample-base", "evaluate@sample-base", "tables@sample-overall"}
+TABLE = "results/sample/tables/overall"
+
+
+def rules(stages: set[str]) -> set[str]:
+    return {re.sub(r"\W", "_", stage) for stage in stages}
+
+
+def wanted(project: Project, *arguments: str) -> set[str]:
+    """The rules that Snakemake would run."""
+    said = project.run("snakemake", "-n", *arguments)
+    found = set(re.findall(r"^rule (\w+):", said, re.MULTILINE))
+    assert found or "Nothing to be done" in said
+    return found - {"all"}
+
+
+def changed(project: Project) -> set[str]:
+    """The stages that DVC calls changed."""
+    return set(json.loads(project.run("dvc", "status", "--json")))
+
+
+def edges(dot: str, node: str) -> set[tuple[str, str]]:
+    """The edges of a graph in the language of Graphviz; ``node`` matches the definition of one, if names are apart."""
+    names = dict(re.findall(node, dot))
+    found = re.findall(r'^\s*"?([^"\s]+)"? -> "?([^";\s]+)"?;?$', dot, re.MULTILINE)
+    return {(names.get(one, one), names.get(other, other)) for one, other in found}
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
+    """The pipeline run once, by Snakemake."""
+    project = smallest(tmp_path_factory.mktemp("project"))
+    project.environment["OMP_NUM_THREADS"] = "1"
+    assert wanted(project) == rules(STAGES)
+    project.run("snakemake", "-j2")
+    yield project
+    assert changed(project) == set()
+
+
+def test_both_engines_read_one_graph(tmp_path: Path) -> None:
+    """All stages of the repository, and what each depends on."""
+    for name in ("dvc.yaml", "params.yaml", "Snakefile", "mfaranet", "workflow"):
+        (tmp_path / name).symlink_to(REPOSITORY / name)
+    (tmp_path / "profiles").symlink_to("workflow/profiles")
+    project = Project(tmp_path)
+    project.run("dvc", "init", "-q", "--no-scm")
+    # DVC draws from a stage to those below it, as Snakemake does.
+    of_dvc = edges(project.run("dvc", "dag", "--dot"), r"(?!)()()")
+    drawn = subprocess.run(
+        ["snakemake", "--rulegraph"],
+        cwd=tmp_path,
+        env=project.environment,
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    of_snakemake = edges(drawn, r'(\d+)\[label = "(\w+)"')
+    stages = {line.split()[0] for line in project.run("dvc", "stage", "list", "--all").splitlines()}
+    assert len(stages) > 80
+    assert {one for one, other in of_snakemake if other == "all"} == rules(stages)
+    assert {edge for edge in of_snakemake if edge[1] != "all"} == {
+        (re.sub(r"\W", "_", one), re.sub(r"\W", "_", other)) for one, other in of_dvc
+    }
+
+
+def test_dvc_finds_nothing_to_do_after_snakemake(project: Project) -> None:
+    assert changed(project) == set()
+    assert project.repro() == set()
+    assert wanted(project) == set()
+    assert project.run("git", "status", "--porcelain", "data", "runs", "logs", ".snakemake", "mfaranet") == ""
+
+
+def test_neither_lost_records_nor_times_make_a_change(project: Project) -> None:
+    shutil.rmtree(project.root / ".snakemake")  # as after a plain `dvc repro`
+    for path in [*project.root.glob("*.yaml"), *project.root.glob("data/sample/*"), *project.root.glob("runs/**/*")]:
+        os.utime(path)
+    assert changed(project) == set()
+    assert wanted(project) == set()
+
+
+def test_an_edited_table_runs_alone_by_either_engine(project: Project) -> None:
+    project.change("tables", "overall", "title", value="Another title")
+    assert changed(project) == {"tables@sample-overall"}
+    assert wanted(project) == rules({"tables@sample-overall"})
+    assert wanted(project, "complexity_sample") == set()
+    assert project.repro() == {"tables@sample-overall"}
+    assert wanted(project) == set()
+    # Not by Snakemake's records either, in which the inputs are others.
+    project.change("tables", "overall", "title", value="A third title")
+    project.run("snakemake", "-j1")
+    assert "# A third title" in (project.root / f"{TABLE}.md").read_text()
+
+
+@pytest.mark.parametrize(
+    ("path", "expected"),
+    [
+        (f"{TABLE}.csv", {"tables@sample-overall"}),
+        ("results/sample/evaluate/base/metrics.json", {"evaluate@sample-base", "tables@sample-overall"}),
+        ("runs/sample/train/base/last.safetensors", TRAINED),  # 50 MB
+    ],
+)
+def test_a_spoilt_or_deleted_output_runs_its_stage(project: Project, path: str, expected: set[str]) -> None:
+    file = project.root / path
+    content, times = file.read_bytes(), file.stat()
+    file.unlink()
+    assert wanted(project) == rules(expected)
+    file.write_bytes(content[:-1] + b"~")
+    assert wanted(project) == rules(expected)
+    assert {stage for stage in expected if stage in changed(project)}
+    file.write_bytes(content)
+    os.utime(file, (times.st_atime, times.st_mtime - 1000))
+    assert wanted(project) == set()
+    if path.startswith(TABLE):
+        file.unlink()
+        project.run("snakemake", "-j1", path)
+        assert file.read_bytes() == content
+
+
+def test_stages_whose_inputs_come_out_as_they_were_do_not_run(project: Project) -> None:
+    with (project.root / "mfaranet/data/sample.py").open("a") as code:
+        code.write("# a comment\n")
+    trained = (project.root / "runs/sample/train/base/last.safetensors").read_bytes()
+    assert wanted(project) == rules(STAGES - {"weights@sample"})
+    project.run("snakemake", "-j2")
+    logs = {path.stem: path.read_text() for path in (project.root / "logs/snakemake").glob("*.log")}
+    assert "Running stage" in logs["data_sample"]
+    for rule in rules(STAGES - {"data@sample", "weights@sample"}):
+        assert "didn't change, skipping" in logs[rule]
+    assert (project.root / "runs/sample/train/base/last.safetensors").read_bytes() == trained
+
+
+def test_a_killed_run_goes_on(project: Project) -> None:
+    project.change("profiles", "sample", "train", "epochs", value=1)
+    assert changed(project) == {"train@sample-base"}
+    assert wanted(project) == rules(TRAINED)
+    log = project.root / "logs/snakemake/train_sample_base.log"
+    log.unlink()
+    started = subprocess.Popen(
+        ["snakemake", "-j1"], cwd=project.root, env=project.environment, stderr=subprocess.DEVNULL, process_group=0
+    )
+    try:
+        for _ in range(600):
+            if log.exists() and "Running stage" in log.read_text():
+                break
+            time.sleep(0.1)
+        time.sleep(2)
+    finally:
+        os.killpg(started.pid, signal.SIGKILL)
+        started.wait()
+    project.run("snakemake", "--unlock")
+    assert "train_sample_base" in wanted(project)
+    project.run("snakemake", "-j1")
+    assert changed(project) == set()
+    assert project.json("results/sample/train/base/metrics.json")["epoch"] == 1
+
+
+def test_a_colleague_goes_on_from_what_was_pushed(project: Project, tmp_path: Path) -> None:
+    project.run("dvc", "remote", "add", "--default", "store", str(tmp_path / "store"))
+    project.commit("results")
+    project.run("dvc", "push")
+
+    def clone(name: str) -> Project:
+        project.run("git", "clone", "-q", str(project.root), str(tmp_path / name))
+        return Project(tmp_path / name)
+
+    colleague = clone("colleague")
+    colleague.run("dvc", "pull")
+    assert changed(colleague) == set()
+    assert colleague.repro() == set()
+    assert wanted(colleague) == set()
+    # Without the data: a table needs the results alone, which git has.
+    laptop = clone("laptop")
+    laptop.change("tables", "overall", "title", value="On a laptop")
+    assert laptop.repro("--pull", "--allow-missing") == {"tables@sample-overall"}
+    assert "# On a laptop" in (laptop.root / f"{TABLE}.md").read_text()
+    assert not (laptop.root / "data").exists()
+    assert not (laptop.root / "runs").exists()
+
+
+def test_style(project: Project) -> None:
+    project.run("snakefmt", "--check", "Snakefile")
+    said = project.run("snakemake", "--lint", status=1)
+    # The one exception: all rules run in the environment of constraints.txt.
+    assert set(re.findall(r"^    \* (.*):$", said, re.MULTILINE)) == {
+        "Specify a conda environment or container for each rule."
+    }
+
+
+def test_a_card_is_held_by_one_command(tmp_path: Path) -> None:
+    """Four at once on two cards: never two on one, and each card is used."""
+    show = "echo start $CUDA_VISIBLE_DEVICES >> log; sleep 0.5; echo end $CUDA_VISIBLE_DEVICES >> log"
+    environment = {**os.environ, "CUDA_VISIBLE_DEVICES": "0,1", "TMPDIR": str(tmp_path)}
+    environment.pop("SLURM_JOB_ID", None)
+    command = [sys.executable, str(REPOSITORY / "workflow/cards.py"), "1", "sh", "-c", show]
+    started = [subprocess.Popen(command, cwd=tmp_path, env=environment) for _ in range(4)]
+    assert [each.wait() for each in started] == [0] * 4
+    held: set[str] = set()
+    for line in (tmp_path / "log").read_text().splitlines():
+        event, card = line.split()
+        assert (card in held) == (event == "end")
+        held ^= {card}
+    assert {line.split()[1] for line in (tmp_path / "log").read_text().splitlines()} == {"0", "1"}
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="starts munged, slurmctld and slurmd, as root")
+@pytest.mark.skipif(
+    not all(map(shutil.which, ("munged", "slurmctld", "slurmd"))),
+    reason="Debian's slurm-wlm and munge are not installed",
+)
+def test_on_slurm(tmp_path: Path) -> None:
+    """A real cluster of one node: requests as in dvc.yaml, a card among them, and more memory after a failure."""
+    project = smallest(tmp_path)
+    graph = project.root / "dvc.yaml"
+    # Fails where the first attempt leaves no mark.
+    once = "test -e tried || { touch tried; false; }; python workflow/weights.py"
+    graph.write_text(graph.read_text().replace("cmd: python workflow/weights.py", f"cmd: {once}"))
+    said = project.run(
+        str(REPOSITORY / "tests/slurm.sh"),
+        *("snakemake", "--profile", "profiles/slurm", "--jobs", "2", "--latency-wait", "10"),
+        *("--slurm-status-command", "squeue", "--slurm-init-seconds-before-status-checks", "3"),
+    )
+    assert len(re.findall(r"has been submitted with SLURM jobid", said)) == len(STAGES) + 1
+    assert re.search(r"rule weights_sample:(?:\n .*)*mem_mb=4000", said)
+    assert changed(project) == set()
