@@ -1,0 +1,58 @@
+"""Seconds for one image in training and in evaluation, as docs/scale.md needs them. Nothing else should run.
+
+python benchmarks/scale.py [height width [batch]]    (of a training crop; evaluation is at height x twice the height)
+"""
+
+import statistics
+import sys
+import time
+from collections.abc import Callable
+
+import torch
+
+import mfaranet
+from mfaranet.losses import Loss
+from mfaranet.training import make_optimizer
+
+
+def main() -> None:
+    """Print the median of five steps and of five passes."""
+    height, width, batch = (int(value) for value in (*sys.argv[1:], *("1024", "1024", "2")[len(sys.argv) - 1 :]))
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    model = mfaranet.get_model("mfaranet").to(device)
+    optimizer = make_optimizer(model, 0.005, 10.0, 0.9, 0.0005)
+    criterion = Loss()
+    images = torch.rand(batch, 3, height, width, device=device)
+    labels = torch.randint(0, 19, (batch, height // 8, width // 8), device=device)
+    labels = labels.repeat_interleave(8, 1).repeat_interleave(8, 2)
+
+    def step() -> None:
+        optimizer.zero_grad()
+        criterion(model.train()(images), labels)["total"].backward()
+        optimizer.step()
+
+    @torch.inference_mode()
+    def evaluate() -> None:
+        model.eval()(torch.rand(1, 3, height, 2 * height, device=device))
+
+    print(f"{device}, {torch.get_num_threads()} threads, float32")
+    print(f"T: {seconds(step) / batch:.3f} s an image, training at {height}x{width}, batch {batch}")
+    if device.type == "cuda":
+        print(f"   {torch.cuda.max_memory_allocated() / 2**30:.1f} GiB")
+    print(f"E: {seconds(evaluate):.3f} s an image, one pass at {height}x{2 * height}")
+
+
+def seconds(work: Callable[[], None]) -> float:
+    """Median of five, after one to warm up."""
+    times = []
+    for _ in range(6):
+        begin = time.perf_counter()
+        work()
+        if torch.cuda.is_available():
+            torch.cuda.synchronize()
+        times.append(time.perf_counter() - begin)
+    return statistics.median(times[1:])
+
+
+if __name__ == "__main__":
+    main()
