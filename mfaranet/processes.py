@@ -38,10 +38,16 @@ def make_fabric(precision: str) -> Fabric:
 
 @contextmanager
 def launched(fabric: Fabric) -> Iterator[None]:
-    """Start the processes that are missing, and end them if the block fails: they would wait for this one for ever."""
+    """Start the processes that are missing, and end them if the block fails: they would wait for this one for ever.
+
+    After the block they can no longer speak with each other.
+    """
     fabric.launch()
     try:
         yield
+        if torch.distributed.is_initialized():
+            # Left to the end of the process, gloo's threads now and then abort it, and torchrun then ends the others.
+            torch.distributed.destroy_process_group()
     except BaseException:
         for process in getattr(fabric.strategy.launcher, "procs", []):
             process.kill()
