@@ -86,6 +86,7 @@ def smallest(root: Path) -> Project:
     project.change("figures", "experiments", value=["base"])
     project.change("figures", "comparison", value="strict")
     project.change("latencies", value=["strict"])
+    project.change("profiles", "camvid", "latency", value={})
     project.change("selected_experiments", value=["base"])
     project.change("pruned_experiments", value=[])
     project.change("submissions", value=[])
