@@ -1,4 +1,4 @@
-"""The authors' weight files: their names and ours, trained networks and ImageNet backbones."""
+"""The authors' weight files: their names and ours, trained networks (comparators too) and ImageNet backbones."""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -13,6 +13,7 @@ from mfaranet.errors import InputError
 from mfaranet.models.backbones.dfnet import DFNet
 from mfaranet.models.backbones.resnet import ResNet
 from mfaranet.models.backbones.stdc import STDC
+from mfaranet.models.comparators.base import Comparator
 
 _DECODER = [
     (r"^reduction\.", "channel_changes."),
@@ -31,6 +32,7 @@ _DECODER = [
 _TRAINING_ONLY = ("boundary_heads.", "auxiliary_heads.")
 # What a file may hold beside the network: the loss's buffer, and heads that only training needs.
 _LEFT_OUT = ("criterion.", "boundary_heads.", "aux_head.")
+_WRAPPERS = ("state_dict", "model", "segmenter")
 _CLASSIFIER = ("fc.", "conv_last.", "bn.", "linear.", "stage1.4.")
 
 
@@ -50,32 +52,39 @@ def load_official_checkpoint(model: nn.Module, source: Path | str | Mapping[str,
     Takes the names of both official classes (MFARANet and its ScaleChoice), with or without ``module.`` in front,
     alone or beside an optimizer's state and an epoch. The network is filled wholly or not at all.
 
+    A network of ``models.comparators`` is filled from a file of the implementation that its docstring names, where
+    the names are known to map one to one. How images are prepared for it is the caller's affair.
+
     Raises:
         InputError: the file is missing, damaged or holds more than tensors; an entry is unknown, missing or of
-            another shape, heads that only training needs excepted.
+            another shape, MFARANet's heads that only training needs excepted; the names do not map.
     """
     where = "the state dict" if isinstance(source, Mapping) else str(source)
     content = source if isinstance(source, Mapping) else read_tensors(Path(source))
     entries = _entries(content, where)
     names = our_names(model)
     own = model.state_dict()
+    beside, training_only = (model.left_out, ()) if isinstance(model, Comparator) else (_LEFT_OUT, _TRAINING_ONLY)
     state: dict[str, Tensor] = {}
     left_out, unknown = [], []
     for key, tensor in entries.items():
         name = names.get(key)
         if name is not None and name not in state:
             state[name] = tensor
-        elif name is None and key.startswith(_LEFT_OUT):
+        elif name is None and key.startswith(beside):
             left_out.append(key)
         else:
             unknown.append(key)
-    missing = [name for name in own if name not in state]
-    untouched = [name for name in missing if name.startswith(_TRAINING_ONLY)]
+    # Files from before PyTorch 0.4.1 do not count batches; nothing here uses the count.
+    missing = [name for name in own if name not in state and not name.endswith("num_batches_tracked")]
+    untouched = [name for name in missing if name.startswith(training_only)]
     theirs = {ours: official for official, ours in reversed(names.items())}
     _refuse(where, "has no place in this network", unknown)
     _refuse(where, "is missing", [theirs[name] for name in missing if name not in untouched])
     misshapen = [theirs[name] for name, tensor in state.items() if tensor.shape != own[name].shape]
     _refuse(where, "has another shape than in this network", misshapen)
+    if isinstance(model, Comparator):
+        state = {name: model.from_official(name, tensor) for name, tensor in state.items()}
     model.load_state_dict(state, strict=False)
     epoch = content.get("epoch")
     return OfficialCheckpoint(epoch if isinstance(epoch, int) else None, left_out, untouched)
@@ -103,7 +112,13 @@ def convert_imagenet_backbone(path: Path, backbone: nn.Module) -> dict[str, Tens
 
 
 def our_names(model: nn.Module) -> dict[str, str]:
-    """From each official name of a MFARANet's parameters and buffers, MFARANet's and ScaleChoice's, to ours."""
+    """From each official name of a network's parameters and buffers (a MFARANet's: also ScaleChoice's) to ours.
+
+    Raises:
+        InputError: no such names are known of this network.
+    """
+    if isinstance(model, Comparator):
+        return _linked_names(model)
     plain, scale_choice = {}, {}
     backbone = model.get_submodule("backbone")
     for name in model.state_dict():
@@ -117,6 +132,21 @@ def our_names(model: nn.Module) -> dict[str, str]:
             plain[official] = name
             scale_choice[official.replace("HMSA_attentions.", "ASFM_attentions.")] = name
     return {**plain, **scale_choice}
+
+
+def _linked_names(model: Comparator) -> dict[str, str]:
+    if not model.official_names:
+        raise InputError(
+            f"{type(model).__name__} takes no weights of the linked implementation: their names are not known to map "
+            f"to its own one to one; the docstring of {type(model).__module__} says why"
+        )
+    names = {}
+    for name in model.state_dict():
+        linked = name
+        for pattern, replacement in model.official_names:
+            linked = re.sub(pattern, replacement, linked)
+        names[linked] = name
+    return names
 
 
 def read_tensors(path: Path) -> dict[str, Any]:
@@ -140,17 +170,17 @@ def read_tensors(path: Path) -> dict[str, Any]:
 
 
 def _entries(content: Mapping[str, Any], where: str) -> dict[str, Tensor]:
-    state = content.get("state_dict", content)
+    state = next((content[key] for key in _WRAPPERS if isinstance(content.get(key), Mapping)), content)
     if not isinstance(state, Mapping) or not state or not all(isinstance(value, Tensor) for value in state.values()):
         raise InputError(f"{where} holds no state dict of tensors; is it the right file?")
-    return {str(key).removeprefix("module."): tensor for key, tensor in state.items()}
+    return {str(key).removeprefix("module.").removeprefix("model."): tensor for key, tensor in state.items()}
 
 
 def _refuse(where: str, fault: str, keys: list[str]) -> None:
     if keys:
         shown = ", ".join(keys[:5]) + (f" and {len(keys) - 5} more" if len(keys) > 5 else "")
         raise InputError(
-            f"{where}: {fault}: {shown}. Were the network's options (backbone, branches, ...) those of the file?"
+            f"{where}: {fault}: {shown}. Were the network's options (classes, backbone, ...) those of the file?"
         )
 
 

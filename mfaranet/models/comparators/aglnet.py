@@ -83,6 +83,28 @@ class AGLNet(Comparator):
 
     multiple = 8
     align_corners = True
+    official_names = (
+        (r"\.(left|right)\.0\.0\.", r".\1_branch.0."),
+        (r"\.(left|right)\.1\.", r".\1_branch.2."),
+        (r"\.(left|right)\.2\.0\.", r".\1_branch.3."),
+        (r"\.(left|right)\.3\.", r".\1_branch.5."),
+        (r"^stage1\.0\.", "layer1."),
+        (r"^stage2\.0\.", "layer5."),
+        (r"^stage3\.0\.", "layer8."),
+        *((rf"^stage1\.{i + 1}\.", f"layer2_4.{i}.") for i in range(3)),
+        *((rf"^stage2\.{i + 1}\.", f"layer6_7.{i}.") for i in range(2)),
+        *((rf"^stage3\.{i + 1}\.", f"layer9_16.{i}.") for i in range(8)),
+        *((rf"^pyramid\.down\.{i}\.", f"layer17.pfa.conv{i + 1}1.") for i in range(3)),
+        *((rf"^pyramid\.level\.{i}\.", f"layer17.pfa.conv{i + 1}2.") for i in range(3)),
+        (r"^pyramid\.expand\.", "layer17.conv."),
+        (r"^pyramid\.mean\.1\.", "layer17.gp.1."),
+        (r"\.upsampling\.", ".up_conv."),
+        (r"\.spatial\.0\.", ".sab.conv."),
+        (r"\.channel\.1\.", ".cab.conv."),
+        (r"^upsampling2\.", "layer18."),
+        (r"^upsampling1\.", "layer19."),
+        (r"^classifier\.", "layer20."),
+    )
 
     def __init__(self, num_classes: int = 19, in_channels: int = 3) -> None:
         super().__init__()

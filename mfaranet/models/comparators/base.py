@@ -5,6 +5,9 @@ from torch import Tensor, nn
 
 from mfaranet.models.layers import Outputs
 
+Names = tuple[tuple[str, str], ...]
+"""Rules (pattern, replacement) that are applied in turn, each to what the one before made of a name."""
+
 
 class Comparator(nn.Module):
     """A network of the paper's Table XI. Subclasses have layers and ``scores``, and say what sizes these take.
@@ -19,6 +22,10 @@ class Comparator(nn.Module):
     below and at the right with zeros (the mean colour), and the logits cropped."""
     align_corners = False
     """How score maps are resized to the input size."""
+    official_names: Names = ()
+    """Our names to the linked implementation's, see official.our_names; none if they do not map one to one."""
+    left_out: tuple[str, ...] = ()
+    """How entries begin that the linked implementation's files have beside what this network has a place for."""
 
     def scores(self, images: Tensor) -> list[Tensor]:
         """Score maps (N, num_classes, h, w) of any size: the prediction's, then in training mode the auxiliary ones."""
@@ -29,6 +36,10 @@ class Comparator(nn.Module):
         padded = F.pad(images, (0, self._lacking(width), 0, self._lacking(height)))
         maps = [self._resize(each, padded)[..., :height, :width] for each in self.scores(padded)]
         return {"out": maps[0], "auxiliary": maps[1:]} if self.training else maps[0]
+
+    def from_official(self, name: str, value: Tensor) -> Tensor:
+        """What the parameter or buffer ``name`` (ours) has to be where the linked implementation's is ``value``."""
+        return value
 
     def _lacking(self, length: int) -> int:
         return (self.remainder - length) % self.multiple
@@ -43,3 +54,12 @@ def resized(features: Tensor, reference: Tensor, align_corners: bool = False) ->
     if features.shape[-2:] == size:
         return features
     return F.interpolate(features, size, mode="bilinear", align_corners=align_corners)
+
+
+def plain_resnet_names(prefix: str) -> Names:
+    """Of a ``backbone`` with the plain stem, where the linked implementation has torchvision's names, and a prefix."""
+    return (
+        (r"^backbone\.stem\.0\.", f"{prefix}conv1."),
+        (r"^backbone\.stem\.1\.", f"{prefix}bn1."),
+        (r"^backbone\.", prefix),
+    )

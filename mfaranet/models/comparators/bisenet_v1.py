@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from mfaranet.models.backbones.resnet import plain_resnet18
-from mfaranet.models.comparators.base import Comparator
+from mfaranet.models.comparators.base import Comparator, plain_resnet_names
 from mfaranet.models.comparators.blocks import ChannelGate, score_head
 from mfaranet.models.layers import conv_bn_relu
 
@@ -19,6 +19,25 @@ class BiSeNetV1(Comparator):
     """A deep context path and a shallow spatial path, fused at 1/8. Both steps of the former have an auxiliary head."""
 
     multiple = 32
+    official_names = (
+        *plain_resnet_names("cp.resnet."),
+        (r"^context\.1\.", "cp.conv_avg."),
+        (r"^refine(\d\d)\.0\.", r"cp.arm\1.conv."),
+        (r"^refine(\d\d)\.1\.weights\.1\.0\.", r"cp.arm\1.conv_atten."),
+        (r"^refine(\d\d)\.1\.weights\.1\.1\.", r"cp.arm\1.bn_atten."),
+        (r"^up(\d\d)\.1\.", r"cp.conv_head\1."),
+        *((rf"^spatial\.{i}\.", f"sp.conv{i + 1}.") for i in range(3)),
+        (r"^spatial\.3\.", "sp.conv_out."),
+        (r"^fuse\.", "ffm.convblk."),
+        (r"^gate\.weights\.1\.", "ffm."),
+        (r"^head\.", "conv_out."),
+        (r"^auxiliary_heads\.0\.", "conv_out16."),
+        (r"^auxiliary_heads\.1\.", "conv_out32."),
+        (r"^(conv_out\d*)\.1\.", r"\1.conv_out."),
+        (r"^(conv_out\d*)\.0\.", r"\1.conv."),
+        (r"(?<!downsample)\.0\.(?=\w+$)", ".conv."),
+        (r"(?<!downsample)\.1\.(?=\w+$)", ".bn."),
+    )
 
     def __init__(self, num_classes: int = 19, in_channels: int = 3, width: int = 128) -> None:
         super().__init__()

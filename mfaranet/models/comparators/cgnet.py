@@ -55,6 +55,28 @@ class CGNet(Comparator):
         blocks: of the two stages, the downsampling ones included.
     """
 
+    official_names = (
+        (r"\.reduce\.", ".conv1x1."),
+        (r"^down(\d)\.join\.2\.", r"level\1_0.reduce.conv."),
+        (r"^down(\d)\.(?:join\.)?", r"level\1_0."),
+        (r"^stage(\d)\.", r"level\1."),
+        (r"^stem\.", "level1_"),
+        (r"\.local\.0\.", ".F_loc.conv."),
+        (r"\.surrounding\.0\.", ".F_sur.conv."),
+        (r"\.weights\.2\.", ".F_glo.fc.0."),
+        (r"\.weights\.4\.", ".F_glo.fc.2."),
+        (r"\.join\.", ".bn_prelu."),
+        (r"^join1\.", "b1."),
+        (r"^join2\.", "bn_prelu_2."),
+        (r"^classifier\.2\.", "classifier.0.conv."),
+        (r"^classifier\.(\d\.\w+)$", r"bn_prelu_3.\1"),
+        (r"(conv1x1|level1_\d)\.0\.", r"\1.conv."),
+        (r"(conv1x1|level1_\d)\.1\.", r"\1.bn."),
+        (r"(conv1x1|level1_\d)\.2\.", r"\1.act."),
+        (r"(level\d_0|bn_prelu|bn_prelu_\d|b1)\.0\.", r"\1.bn."),
+        (r"(level\d_0|bn_prelu|bn_prelu_\d|b1)\.1\.", r"\1.act."),
+    )
+
     def __init__(self, num_classes: int = 19, in_channels: int = 3, blocks: Sequence[int] = (3, 21)) -> None:
         super().__init__()
         self.stem = nn.Sequential(

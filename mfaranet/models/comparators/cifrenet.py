@@ -52,6 +52,39 @@ class DilatedPyramid(nn.Module):
 class CIFReNet(Comparator):
     """A MobileNetV2 dilated to 1/8, a long skip inside it that its deep features weight, and a cascade of pyramids."""
 
+    official_names = (
+        *((rf"\.convs\.{i}\.0\.", f".conv.{3 * i}.") for i in range(3)),
+        *((rf"\.convs\.{i}\.1\.", f".conv.{3 * i + 1}.") for i in range(3)),
+        (r"^backbone\.0\.0\.", "mod1."),
+        (r"^backbone\.0\.1\.0\.", "mod2."),
+        (r"^backbone\.0\.2\.", "mod3."),
+        (r"^backbone\.0\.3\.", "mod4."),
+        *((rf"^backbone\.1\.{i}\.", f"mod{5 + i}.") for i in range(3)),
+        (r"^backbone\.2\.0\.0\.", "mod8."),
+        *((rf"^skip\.{i}\.0\.", f"LRM.{i}.") for i in (0, 2)),
+        *((rf"^skip\.{i}\.1\.", f"LRM.{i + 1}.bn.") for i in (0, 2)),
+        *((rf"^skip\.{i}\.", f"LRM.{i}.act.") for i in (1, 3)),
+        (r"^skip_weights\.2\.", "attention.channel_excitation.0."),
+        (r"^skip_weights\.4\.", "attention.channel_excitation.2."),
+        *((rf"^pyramids\.{i}\.", f"multi_scale.conv_{size}.") for i, size in enumerate(("small", "middle", "larger"))),
+        (r"^mean\.", "multi_scale.mean."),
+        (r"\.mean\.1\.0\.", ".pool.1."),
+        (r"\.mean\.1\.1\.", ".pool.2."),
+        (r"\.reduce\.0\.", ".down.0."),
+        (r"\.reduce\.1\.", ".down.1.bn."),
+        (r"\.reduce\.2\.", ".down.1.act."),
+        *((rf"\.branches\.{i}\.", f".branch_{i + 1}.") for i in range(4)),
+        (r"(branch_\d)\.1\.", r"\1.1.act."),
+        (r"(branch_\d)\.0\.0\.", r"\1.0."),
+        (r"(branch_\d)\.0\.1\.", r"\1.1.bn."),
+        (r"(branch_\d)\.2\.1\.", r"\1.3."),
+        (r"(branch_\d)\.2\.0\.", r"\1.2."),
+        (r"\.activation\.", ".module_act."),
+        (r"^projection\.", "final.0."),
+        (r"^classifier\.0\.", "final.2."),
+        (r"^classifier\.3\.", "final.5."),
+    )
+
     def __init__(self, num_classes: int = 19, in_channels: int = 3) -> None:
         super().__init__()
         stem = conv_bn(in_channels, 32, 3, stride=2).append(nn.ReLU6(inplace=True))

@@ -29,6 +29,20 @@ class ContextNet(Comparator):
         strides: of the detail branch's three depthwise convolutions; 2, 2, 1 end at 1/8, as in the paper.
     """
 
+    official_names = (
+        (r"^detail\.", "full_res_branch."),
+        (r"^context\.0\.", "lower_res_branch.conv_init."),
+        (r"^context\.7\.", "lower_res_branch.conv_last."),
+        *(
+            (rf"^context\.{group}\.{block}\.convs\.", f"lower_res_branch.bottlenecks.{first + block}.conv.")
+            for group, first in enumerate((0, 1, 2, 5, 8, 10), 1)
+            for block in range(3)
+        ),
+        (r"^detail_projection\.", "feature_fusion.branch_1_conv."),
+        (r"^context_projection\.([01])\.", r"feature_fusion.branch_4_conv.0.\1."),
+        (r"^context_projection\.2\.", "feature_fusion.branch_4_conv.1."),
+    )
+
     def __init__(self, num_classes: int = 19, in_channels: int = 3, strides: tuple[int, int, int] = (1, 1, 1)) -> None:
         super().__init__()
         self.detail = nn.Sequential(conv_bn_relu(in_channels, 32, 3, stride=2))

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from mfaranet.models.backbones.resnet import DILATION, STRIDES_TO_8, ResNet, StrideFirstBottleneck, plain_stem
-from mfaranet.models.comparators.base import Comparator
+from mfaranet.models.comparators.base import Comparator, plain_resnet_names
 from mfaranet.models.layers import conv_bn, resize_like, resize_to
 
 
@@ -23,6 +23,10 @@ class DeepLabV2(Comparator):
     """
 
     align_corners = True
+    official_names = (
+        *plain_resnet_names("Scale."),
+        (r"^heads\.(\d)\.0\.", r"Scale.layer5.conv2d_list.\1."),
+    )
 
     def __init__(self, num_classes: int, in_channels: int, scales: Sequence[float]) -> None:
         super().__init__()

@@ -3,7 +3,8 @@
 Implementation followed: jandylin/DFANet_PyTorch (unofficial, no licence stated), linked for DFANet-B though its stages
 have the widths of DFANet-A. Against the paper's A, a stage is three residual blocks of 4, 6 and 4 separable
 convolutions, all run before the stride: about a quarter of the parameters, four times the MACs. One classifier serves
-all three attention outputs. What the linked code builds but never executes is not here.
+all three attention outputs. What the linked code builds but never executes is not here. It comes without trained
+weights, and the names of its entries are not known here.
 """
 
 from collections.abc import Sequence

@@ -2,7 +2,7 @@
 
 After lingtengqiu/Deeperlab-pytorch (unofficial, no licence). Changed here: the paper's border network, whose class-free
 boundaries serve training only, is left out, and so is the final log-softmax; the coarse scores, which that code always
-computes, are computed in training mode only.
+computes, are computed in training mode only. The linked code comes without trained weights, and none are loaded here.
 """
 
 import torch

@@ -3,7 +3,7 @@
 Implementation followed: haritsahm/pytorch-DMANet (unofficial, Apache-2.0, without trained results). It computes the
 two weights of a lattice, and of a transformation block, by one shared layer, so they are equal and evaluated once
 here. Its auxiliary losses act on features of 128 channels as if these were scores; here, as the paper's figure
-suggests, a 1x1 convolution makes scores of them, in training only.
+suggests, a 1x1 convolution makes scores of them, in training only; no file of the linked code could fill it.
 """
 
 import torch

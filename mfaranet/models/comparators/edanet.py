@@ -36,6 +36,16 @@ class EDANet(Comparator):
 
     multiple = 8
     align_corners = True
+    official_names = (
+        (r"^layers\.16\.", "project_layer."),
+        (r"^(layers\.\d+)\.0\.(?:conv\.)?", r"\1.conv."),
+        (r"^(layers\.\d+)\.1\.", r"\1.bn."),
+        (r"\.convs\.0\.0\.", ".conv1x1."),
+        (r"\.convs\.0\.1\.", ".bn0."),
+        (r"\.convs\.(\d)\.0\.0\.", r".conv3x1_\1."),
+        (r"\.convs\.(\d)\.1\.0\.", r".conv1x3_\1."),
+        (r"\.convs\.(\d)\.1\.1\.", r".bn\1."),
+    )
 
     def __init__(self, num_classes: int = 19, in_channels: int = 3) -> None:
         super().__init__()

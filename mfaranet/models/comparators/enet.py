@@ -16,6 +16,8 @@ from mfaranet.models.comparators.blocks import ConvBesidePool
 from mfaranet.models.layers import conv_bn
 
 DILATIONS = (1, 2, None, 4, 1, 8, None, 16)
+KINDS = ("regular", "dilated", "asymmetric", "dilated")
+"""In the linked implementation's names."""
 
 
 class Bottleneck(nn.Module):
@@ -94,6 +96,28 @@ class ENet(Comparator):
 
     Images need 7 rows and columns at least.
     """
+
+    official_names = (
+        *((rf"^stage([14])\.{i}\.", rf"regular\1_{i + 1}.") for i in range(4)),
+        *((rf"^stage23\.{i}\.", f"{KINDS[i % 4]}{2 + i // 8}_{i % 8 + (i < 8)}.") for i in range(16)),
+        (r"^stage5\.", "regular5_1."),
+        (r"^down(\d)\.", r"downsample\1_0."),
+        (r"^up(\d)\.", r"upsample\1_0."),
+        (r"^(asymmetric.*)\.convs\.(9|10|11)\.", r"\1.ext_conv3.\2."),
+        *((rf"^(asymmetric.*)\.convs\.{3 + i}\.", rf"\1.ext_conv2.{i}.") for i in range(6)),
+        *((rf"\.convs\.{i}\.", f".ext_conv{1 + i // 3}.{i % 3}.") for i in range(9)),
+        *((rf"\.ext_conv3\.{9 + i}\.", f".ext_conv3.{i}.") for i in range(3)),
+        (r"\.activation\.", ".out_prelu."),
+        (r"\.shortcut\.", ".main_conv1."),
+        (r"\.reduce\.", ".ext_conv1."),
+        (r"\.upsampling\.", ".ext_tconv1."),
+        (r"\.expand\.0\.", ".ext_tconv1_bnorm."),
+        (r"\.expand\.2\.", ".ext_conv2."),
+        (r"^initial\.0\.conv\.", "initial_block.main_branch."),
+        (r"^initial\.1\.", "initial_block.batch_norm."),
+        (r"^initial\.2\.", "initial_block.out_prelu."),
+        (r"^classifier\.", "transposed_conv."),
+    )
 
     def __init__(self, num_classes: int = 19, in_channels: int = 3) -> None:
         super().__init__()

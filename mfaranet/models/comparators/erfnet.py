@@ -39,6 +39,19 @@ class ERFNet(Comparator):
     """Factorised blocks one after the other: an encoder to 1/8, and a decoder without skips that ends at full size."""
 
     multiple = 8
+    official_names = (
+        (r"^(..coder\.\d+)\.0\.(?:conv\.)?", r"\1.conv."),
+        (r"^(..coder\.\d+)\.1\.", r"\1.bn."),
+        (r"\.convs\.(\d)\.0\.", r".conv3x1_\1."),
+        (r"\.convs\.(\d)\.2\.", r".conv1x3_\1."),
+        (r"\.convs\.(\d)\.3\.", r".bn\1."),
+        (r"(_|\.bn)0\.", r"\g<1>1."),
+        (r"^decoder\.6\.", "decoder.output_conv."),
+        (r"^decoder\.(\d)\.", r"decoder.layers.\1."),
+        (r"^encoder\.0\.", "encoder.initial_block."),
+        *((rf"^encoder\.{i}\.", f"encoder.layers.{i - 1}.") for i in range(1, 16)),
+    )
+    left_out = ("encoder.output_conv.",)
 
     def __init__(self, num_classes: int = 19, in_channels: int = 3) -> None:
         super().__init__()

@@ -3,7 +3,7 @@
 Implementation followed: sacmehta/ESPNet (official, MIT), with its decoder and with 2 and 8 blocks (p = 2, q = 8). No
 deviation from the paper is known. The linked code has two variants: the one for training, followed here, joins to the
 last scores the normalised 1/2 features with the image beside them; the one for testing, which the released weights
-fit, joins the stem's output alone, which makes 362 949 parameters instead of 363 462.
+fit, joins the stem's output alone, which makes 362 949 parameters instead of 363 462: none of them can be loaded here.
 """
 
 from itertools import accumulate

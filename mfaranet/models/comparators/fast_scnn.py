@@ -20,6 +20,29 @@ class FastSCNN(Comparator):
     """
 
     multiple = 32
+    official_names = (
+        (r"^stem\.([01])\.", r"learning_to_downsample.conv.conv.\1."),
+        (r"^stem\.3\.", "learning_to_downsample.dsconv1."),
+        (r"^stem\.4\.", "learning_to_downsample.dsconv2."),
+        (r"^classifier\.0\.", "classifier.dsconv1."),
+        (r"^classifier\.1\.", "classifier.dsconv2."),
+        (r"^classifier\.3\.", "classifier.conv.1."),
+        (r"(dsconv\d)\.0\.", r"\1.conv."),
+        (r"(dsconv\d)\.1\.0\.", r"\1.conv.3."),
+        (r"(dsconv\d)\.1\.1\.", r"\1.conv.4."),
+        *((rf"^deep\.{i}\.", f"global_feature_extractor.bottleneck{i + 1}.") for i in range(3)),
+        (r"(bottleneck\d\.\d)\.convs\.([01])\.", r"\1.block.\2.conv."),
+        (r"(bottleneck\d\.\d)\.convs\.2\.0\.", r"\1.block.2."),
+        (r"(bottleneck\d\.\d)\.convs\.2\.1\.", r"\1.block.3."),
+        *((rf"^deep\.3\.convs\.{i}\.", f"global_feature_extractor.ppm.conv{i + 1}.conv.") for i in range(4)),
+        (r"^deep\.4\.", "global_feature_extractor.ppm.out.conv."),
+        (r"^fusion_deep\.0\.", "feature_fusion.dwconv.conv."),
+        (r"^fusion_deep\.1\.", "feature_fusion.conv_lower_res."),
+        (r"^fusion_stem\.", "feature_fusion.conv_higher_res."),
+        (r"^auxiliary_heads\.0\.0\.", "auxlayer."),
+        (r"^auxiliary_heads\.0\.2\.", "auxlayer.4."),
+    )
+    left_out = ("auxlayer.",)
 
     def __init__(self, num_classes: int = 19, in_channels: int = 3, auxiliary_head: bool = False) -> None:
         super().__init__()

@@ -80,6 +80,21 @@ class HRNet(nn.Module):
 class HRNetV2(Comparator):
     """HRNet, all of its features at 1/4 side by side, and two convolutions of size 1. Its scores are at 1/4."""
 
+    official_names = (
+        (r"^backbone\.stem\.0\.0\.", "conv1."),
+        (r"^backbone\.stem\.0\.1\.", "bn1."),
+        (r"^backbone\.stem\.1\.0\.", "conv2."),
+        (r"^backbone\.stem\.1\.1\.", "bn2."),
+        (r"^backbone\.stem\.2\.", "layer1."),
+        (r"^backbone\.first_branch\.", "transition1.0."),
+        *((rf"^backbone\.new_branches\.{i}\.", f"transition{i + 1}.{i + 1}.0.") for i in range(3)),
+        *((rf"^backbone\.stages\.{i}\.", f"stage{i + 2}.") for i in range(3)),
+        (r"\.fusions\.(\d)\.convs\.", r".fuse_layers.\1."),
+        (r"^head\.0\.", "last_layer."),
+        (r"^head\.1\.", "last_layer.3."),
+    )
+    left_out = ("loss.",)
+
     def __init__(self, num_classes: int, in_channels: int, width: int) -> None:
         super().__init__()
         self.backbone = HRNet(width, in_channels)

@@ -35,6 +35,21 @@ class ICNet(Comparator):
 
     multiple = 8
     align_corners = True
+    official_names = (
+        (r"^head\.", "head.conv_cls."),
+        (r"^auxiliary_heads\.0\.", "head.cff_12.conv_low_cls."),
+        (r"^auxiliary_heads\.1\.", "head.cff_24.conv_low_cls."),
+        (r"^fusion_quarter\.", "head.cff_24."),
+        (r"^fusion_half\.", "head.cff_12."),
+        (r"\.coarse\.", ".conv_low."),
+        (r"\.fine\.", ".conv_high."),
+        (r"^full\.(\d)\.0\.", r"conv_sub1.\1.conv."),
+        (r"^full\.(\d)\.1\.", r"conv_sub1.\1.bn."),
+        (r"^backbone\.stem\.7\.", "pretrained.bn1."),
+        (r"^backbone\.stem\.", "pretrained.conv1."),
+        (r"^backbone\.", "pretrained."),
+    )
+    left_out = ("pretrained.fc.",)
 
     def __init__(self, num_classes: int, in_channels: int) -> None:
         super().__init__()

@@ -18,6 +18,19 @@ class MiniNetV2(Comparator):
     """Separable blocks at 1/4 and 1/8, and two convolutions of the image for the detail."""
 
     multiple = 8
+    official_names = (
+        (r"^detail\.", "ref."),
+        (r"^encoder\.([01])\.", r"d1_2.\1."),
+        *((rf"^encoder\.{2 + i}\.", f"m1_10.{i}.") for i in range(10)),
+        (r"^encoder\.12\.", "d3."),
+        *((rf"^encoder\.{13 + i}\.", f"feature_extractor.{i}.") for i in range(16)),
+        (r"^upsampling\.", "up1.up_conv."),
+        (r"^decoder\.4\.", "output.up_conv."),
+        (r"^decoder\.", "m26_29."),
+        (r"\.depthwise\.", ".dw_conv."),
+        (r"\.dilated\.", ".ddw_conv."),
+        (r"\.pointwise\.", ".pw_conv."),
+    )
 
     def __init__(self, num_classes: int = 19, in_channels: int = 3) -> None:
         super().__init__()

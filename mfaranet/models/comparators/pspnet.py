@@ -20,6 +20,14 @@ class PSPNet(Comparator):
     multiple = 8
     remainder = 1
     align_corners = True
+    official_names = (
+        (r"^backbone\.stem\.", "layer0."),
+        (r"^backbone\.", ""),
+        (r"^pyramid\.convs\.(\d)\.0\.", r"ppm.features.\1.1."),
+        (r"^pyramid\.convs\.(\d)\.1\.", r"ppm.features.\1.2."),
+        (r"^head\.", "cls."),
+        (r"^auxiliary_head\.", "aux."),
+    )
 
     def __init__(self, num_classes: int, in_channels: int, depth: int) -> None:
         super().__init__()

@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from mfaranet.models.backbones.resnet import plain_resnet101
-from mfaranet.models.comparators.base import Comparator
+from mfaranet.models.comparators.base import Comparator, plain_resnet_names
 from mfaranet.models.layers import resize_like
 
 
@@ -71,6 +71,19 @@ class RefineNet(Comparator):
     """A ResNet-101, whose features four blocks fuse from coarse to fine."""
 
     align_corners = True
+    official_names = (
+        *plain_resnet_names(""),
+        *((rf"^blocks\.{i}\.", f"{i + 1}.") for i in range(4)),
+        (r"^(\d)\.adapt\.0\.", r"p_ims1d2_outl\1_dimred."),
+        (r"^(\d)\.adapt\.3\.", r"adapt_stage\1_b2_joint_varout_dimred."),
+        (r"^(\d)\.adapt\.", r"adapt_stage\1_b.0."),
+        *((rf"^(\d)\.refine\.0\.steps\.{i}\.1\.", rf"mflow_conv_g\1_pool.0.{i + 1}_outvar_dimred.") for i in range(4)),
+        (r"^(\d)\.refine\.4\.", r"mflow_conv_g\1_b3_joint_varout_dimred."),
+        (r"^(\d)\.refine\.", r"mflow_conv_g\1_b.0."),
+        (r"_b\.0\.(\d)\.conv1\.", r"_b.0.\1_conv."),
+        (r"_b\.0\.(\d)\.conv2\.", r"_b.0.\1_conv_relu_varout_dimred."),
+        (r"^head\.", "clf_conv."),
+    )
 
     def __init__(self, num_classes: int, in_channels: int) -> None:
         super().__init__()

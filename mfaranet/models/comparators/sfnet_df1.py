@@ -63,6 +63,27 @@ class SFNet(Comparator):
     """
 
     align_corners = True
+    official_names = (
+        (r"^backbone\.stem\.", "backbone.stage1."),
+        (r"^backbone\.layer1\.1\.", "backbone.stage1.3."),
+        (r"^backbone\.layer1\.2\.", "backbone.stage1.4."),
+        (r"^backbone\.layer4\.1\.", "backbone.stage5."),
+        (r"^backbone\.layer(\d)\.0\.", r"backbone.stage\1."),
+        (r"^pooling\.branches\.(\d)\.1\.0\.", r"head.ppm.stages.\1.1."),
+        (r"^pooling\.branches\.(\d)\.1\.1\.", r"head.ppm.stages.\1.2."),
+        (r"^pooling\.fusion\.0\.", "head.ppm.bottleneck."),
+        (r"^classifier\.", "head.conv_last."),
+        # There the levels are counted from the finest one.
+        *((rf"^laterals\.{i}\.", f"head.fpn_in.{1 - i}.") for i in range(2)),
+        *((rf"^alignments\.{i}\.", f"head.fpn_out_align.{1 - i}.") for i in range(2)),
+        *((rf"^outputs\.{i}\.", f"head.fpn_out.{1 - i}.0.") for i in range(2)),
+        *((rf"^auxiliary_heads\.{i}\.0\.", f"head.dsn.{1 - i}.") for i in range(2)),
+        *((rf"^auxiliary_heads\.{i}\.2\.", f"head.dsn.{1 - i}.4.") for i in range(2)),
+        (r"\.reduce_low\.", ".down_l."),
+        (r"\.reduce_high\.", ".down_h."),
+        (r"\.flow\.", ".flow_make."),
+    )
+    left_out = ("criterion.", "head.dsn.")
 
     def __init__(self, num_classes: int, in_channels: int, deep_supervision: bool) -> None:
         super().__init__()

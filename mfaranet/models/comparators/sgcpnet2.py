@@ -33,6 +33,8 @@ STAGES = (  # blocks to 1/8, 1/16 and 1/32: kernel, expanded and output channels
 FUSIONS = {"t6": 2, "t5": 2, "t4": 2, "o3": 2, "o4": 3, "o5": 3, "o6": 3, "o7": 2, "u6": 2, "u5": 2, "u4": 2, "u3": 2}
 LATERALS = {"a6": 320, "a3": 40, "a4": 112, "a5": 320, "b4": 112, "b5": 320}
 CHANNELS = 64
+PATHS = "sgcp.td_bu.unit.0"
+"""The linked implementation's name of the pyramid but for its second way down."""
 
 
 class SGCPNet(Comparator):
@@ -41,6 +43,32 @@ class SGCPNet(Comparator):
     The pyramid's levels 3 to 7 are at 1/8 to 1/128. Nodes a and b are projected features; t, o and u are fused ones, of
     the first way down, the way up and the second way down.
     """
+
+    official_names = (
+        (r"^backbone\.stem\.0\.", "l1."),
+        (r"^backbone\.stages\.0\.0\.", "l2."),
+        (r"^backbone\.stages\.0\.1\.", "l3.0."),
+        (r"^backbone\.stages\.0\.2\.", "l3.1."),
+        (r"^backbone\.stages\.1\.", "l4."),
+        (r"^backbone\.stages\.2\.", "l5."),
+        *((rf"\.convs\.{2 * i}\.0\.", f".conv{i + 1}.") for i in range(3)),
+        *((rf"\.convs\.{2 * i}\.1\.", f".bn{i + 1}.") for i in range(3)),
+        *((rf"\.gate\.{1 + i // 2}\.{i % 2}\.", f".se.se.{(1, 2, 4, 5)[i]}.") for i in range(4)),
+        *((rf"^adapters\.{i}\.", f"conv{i + 3}.") for i in range(3)),
+        (r"^laterals\.(\w+)\.0\.", r"laterals.\1.0.conv."),
+        (r"^laterals\.a6\.", f"{PATHS}.p5_to_p6."),
+        (r"^laterals\.a(\d)\.", rf"{PATHS}.p\1_down_channel."),
+        (r"^laterals\.b(\d)\.", rf"{PATHS}.p\1_down_channel_2."),
+        (r"^fusions\.(\w+)\.conv\.1\.", r"fusions.\1.depthwise_conv.conv."),
+        (r"^fusions\.(\w+)\.conv\.2\.", r"fusions.\1.pointwise_conv.conv."),
+        (r"^fusions\.(\w+)\.conv\.3\.", r"fusions.\1.bn."),
+        (r"^fusions\.u(\d)\.weight$", r"sgcp.td.p\1_w1"),
+        (r"^fusions\.u(\d)\.", r"sgcp.td.conv\1_up."),
+        (r"^fusions\.(?:t(\d)|o(3))\.weight$", rf"{PATHS}.p\1\2_w1"),
+        (r"^fusions\.(?:t(\d)|o(3))\.", rf"{PATHS}.conv\1\2_up."),
+        (r"^fusions\.o(\d)\.weight$", rf"{PATHS}.p\1_w2"),
+        (r"^fusions\.o(\d)\.", rf"{PATHS}.conv\1_down."),
+    )
 
     def __init__(self, num_classes: int = 19, in_channels: int = 3) -> None:
         super().__init__()

@@ -2,7 +2,8 @@
 
 Implementation followed: juntang-zhuang/ShelfNet (official, no licence stated), its lightweight ShelfNet18 for
 Cityscapes. Its in-place activated normalisation is an ordinary one here (its scale is the weight, not the weight's
-absolute value) and a leaky ReLU, and the block that it never executes does not exist.
+absolute value) and a leaky ReLU, and the block that it never executes does not exist. Its weights are not loaded here:
+the names in its encoder's file are not known.
 """
 
 import torch.nn.functional as F

@@ -41,6 +41,40 @@ class STDCSeg(Comparator):
     """Context from 1/32 and 1/16 comes down to the encoder's features at 1/8, which stand in for a spatial path."""
 
     align_corners = True
+    official_names = (
+        (r"^backbone\.stem\.0\.", "cp.backbone.features.0."),
+        (r"^backbone\.layer1\.0\.", "cp.backbone.features.1."),
+        *(
+            (rf"^backbone\.layer{layer}\.{i}\.", f"cp.backbone.features.{first + i}.")
+            for layer, first in ((2, 2), (3, 6), (4, 11))
+            for i in range(5)
+        ),
+        (r"\.down\.", ".avd_layer."),
+        (r"^mean\.1\.", "cp.conv_avg."),
+        (r"^refinements\.0\.", "cp.arm32."),
+        (r"^refinements\.1\.", "cp.arm16."),
+        (r"(arm\d\d)\.0\.", r"\1.conv."),
+        (r"\.1\.weights\.1\.0\.", ".conv_atten."),
+        (r"\.1\.weights\.1\.1\.", ".bn_atten."),
+        (r"^convs\.0\.", "cp.conv_head32."),
+        (r"^convs\.1\.", "cp.conv_head16."),
+        (r"\.convs\.", ".conv_list."),
+        (r"^fusion\.conv\.", "ffm.convblk."),
+        (r"^fusion\.attention\.1\.", "ffm.conv1."),
+        (r"^fusion\.attention\.3\.", "ffm.conv2."),
+        (r"^head\.", "conv_out."),
+        (r"^auxiliary_heads\.0\.", "conv_out16."),
+        (r"^auxiliary_heads\.1\.", "conv_out32."),
+        (r"^(conv_out\d*)\.1\.", r"\1.conv_out."),
+        (r"^(conv_out\d*)\.0\.", r"\1.conv."),
+        (r"(?<!avd_layer)\.0\.(?=\w+$)", ".conv."),
+        (r"(?<!avd_layer)\.1\.(?=\w+$)", ".bn."),
+    )
+    left_out = (
+        *(f"cp.backbone.x{stride}." for stride in (2, 4, 8, 16, 32)),  # other names of what is in features
+        *(f"cp.backbone.{part}." for part in ("conv_last", "fc", "bn", "linear")),
+        "conv_out_sp",
+    )
 
     def __init__(self, num_classes: int, in_channels: int) -> None:
         super().__init__()
@@ -63,6 +97,11 @@ class STDCSeg(Comparator):
         if self.training:
             maps += [head(x) for head, x in zip(self.auxiliary_heads, (context, middle_context), strict=True)]
         return maps
+
+    def from_official(self, name: str, value: Tensor) -> Tensor:
+        """There all normalisation but the encoder's is in place, which scales by the weight's absolute value."""
+        in_place = value.dim() == 1 and name.endswith(".weight") and not name.startswith("backbone.")
+        return value.abs() + 1e-5 if in_place else value
 
     def _down(self, step: int, features: Tensor, context: Tensor, finer: Tensor) -> Tensor:
         """The refined features and the context so far, at the size of the finer features."""

@@ -11,11 +11,24 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from mfaranet.models.backbones.resnet import BasicBlock, ResNet, plain_stem
-from mfaranet.models.comparators.base import Comparator
+from mfaranet.models.comparators.base import Comparator, plain_resnet_names
 
 
 class SwiftNet(Comparator):
     """ResNet-18, pyramid pooling at 1/32, and three steps up to 1/4 that add what the encoder has there."""
+
+    official_names = (
+        *plain_resnet_names("backbone."),
+        (r"^pooling\.reduce\.", "backbone.spp.spp.spp_bn."),
+        (r"^pooling\.levels\.", "backbone.spp.spp.spp"),
+        (r"^pooling\.merge\.", "backbone.spp.spp.spp_fuse."),
+        (r"^laterals\.(\d)\.", r"backbone.upsample.\1.bottleneck."),
+        (r"^blends\.(\d)\.", r"backbone.upsample.\1.blend_conv."),
+        (r"^classifier\.", "logits."),
+        (r"(spp|upsample|logits)(.*)\.0\.(?=\w+$)", r"\1\2.norm."),
+        (r"(spp|upsample|logits)(.*)\.2\.(?=\w+$)", r"\1\2.conv."),
+    )
+    left_out = ("backbone.img_",)
 
     def __init__(self, num_classes: int = 19, in_channels: int = 3, width: int = 128) -> None:
         super().__init__()
