@@ -3,7 +3,8 @@
 python benchmarks/engines.py [experiment...]
 
 Each engine starts from nothing in a clone of the last commit. `dvc repro` runs one stage at a time, with as many
-threads as torch takes; Snakemake two, with the threads of their rules. Fails where the ratio is above 0.7.
+threads as torch takes; Snakemake two, with the threads of their rules. Fails where the ratio is above 0.7. Nothing else
+should run: where other work takes a core, there is none for the second stage.
 """
 
 import os
@@ -24,9 +25,10 @@ TARGET = 0.7
 def main() -> None:
     """Run both, DVC first."""
     experiments = sys.argv[1:] or ["base", "no_mfam", "align_bilinear", "concat", "branch_1", "branch_4"]
+    load = os.getloadavg()[0]
     with tempfile.TemporaryDirectory() as folder:
         seconds = {name: run(command, Path(folder) / name.split()[0], experiments) for name, command in ENGINES.items()}
-    print(f"the sample with {len(experiments)} experiments, on {os.cpu_count()} cores:")
+    print(f"the sample with {len(experiments)} experiments, on {os.cpu_count()} cores, load before {load:.1f}:")
     for name, value in seconds.items():
         print(f"{name:>14} {value:6.0f} s")
     ratio = seconds["snakemake -j2"] / seconds["dvc repro"]
