@@ -27,6 +27,7 @@ lint: $(READY)
 
 bench: $(READY)
 	python benchmarks/pruning.py
+	python benchmarks/engines.py
 
 $(READY): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' || \
