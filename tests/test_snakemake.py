@@ -174,11 +174,23 @@ def test_a_killed_run_goes_on(project: Project) -> None:
     finally:
         os.killpg(started.pid, signal.SIGKILL)
         started.wait()
+    await_end_of_group(started.pid)
     project.run("snakemake", "--unlock")
     assert "train_sample_base" in wanted(project)
     project.run("snakemake", "-j1")
     assert changed(project) == set()
     assert load_trained(project.root / "runs/sample/train/base/last.safetensors")[1]["epoch"] == 1
+
+
+def await_end_of_group(group: int) -> None:
+    """DVC respects the lock of a process until init has taken notice of its death, which may take seconds."""
+    for _ in range(600):
+        try:
+            os.killpg(group, 0)
+        except ProcessLookupError:
+            return
+        time.sleep(0.1)
+    pytest.fail("killed processes are still there")
 
 
 def test_a_colleague_goes_on_from_what_was_pushed(project: Project, tmp_path: Path) -> None:
