@@ -68,14 +68,19 @@ class Project:
         return {str(path): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
 
 
-def smallest(root: Path) -> Project:
-    """Six stages, of one experiment and one table, in a repository with one commit; nothing has run."""
-    project = Project(root)
+def copy(root: Path) -> Project:
+    """What the engines read of the repository, without data, results or a repository of its own."""
     for name in ("mfaranet", "workflow"):
         shutil.copytree(REPOSITORY / name, root / name, ignore=shutil.ignore_patterns("__pycache__"))
     for name in ("params.yaml", "dvc.yaml", "Snakefile", ".gitignore", ".dvcignore"):
         shutil.copy(REPOSITORY / name, root / name)
     (root / "profiles").symlink_to("workflow/profiles")
+    return Project(root)
+
+
+def smallest(root: Path) -> Project:
+    """Six stages, of one experiment and one table, in a repository with one commit; nothing has run."""
+    project = copy(root)
     sample = {"form": "sample", "size": [64, 128], "train": 2, "val": 1, "test": 1, "seed": 0}
     profile = {"data": sample, "weights": "none", "train": {**TRAIN, "workers": 0}, "evaluate": EVALUATE, "latency": {}}
     project.change("profiles", "sample", value=profile)

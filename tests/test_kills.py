@@ -1,17 +1,15 @@
 """The stage train, killed under DVC, which removes its outputs before it runs it again."""
 
 import os
-import shutil
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 
 import pytest
 import yaml
+from project import Project, copy
 
-REPOSITORY = Path(__file__).parents[1]
 TRAIN = ("dvc", "repro", "--force", "--single-item", "train@sample-base")
 STATES = Path("runs/sample/resume/base")
 
@@ -19,11 +17,8 @@ STATES = Path("runs/sample/resume/base")
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy of the repository with a small sample and one thread, all prepared for the training."""
-    root = tmp_path_factory.mktemp("project")
-    for name in ("mfaranet", "workflow"):
-        shutil.copytree(REPOSITORY / name, root / name, ignore=shutil.ignore_patterns("__pycache__"))
-    for name in ("params.yaml", "dvc.yaml", ".gitignore"):
-        shutil.copy(REPOSITORY / name, root / name)
+    copied = copy(tmp_path_factory.mktemp("project"))
+    root = copied.root
     params = yaml.safe_load((root / "params.yaml").read_text())
     profile = params["profiles"]["sample"]
     profile["data"] |= {"train": 8, "val": 2, "test": 1}
@@ -31,21 +26,17 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (root / "params.yaml").write_text(yaml.safe_dump(params))
     run(root, "git", "init", "-q")
     run(root, "dvc", "init", "-q")
-    run(root, "git", "add", ".")
-    run(root, "git", "-c", "user.name=test", "-c", "user.email=test@example.invalid", "commit", "-qm", "start")
+    copied.commit("start")
     run(root, "dvc", "repro", "data", "weights")
     return root
 
 
 def environment(root: Path) -> dict[str, str]:
-    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    return {**os.environ, "PATH": path, "PYTHONPATH": str(root), "OMP_NUM_THREADS": "1", "DVC_NO_ANALYTICS": "1"}
+    return Project(root).environment
 
 
 def run(root: Path, *command: str) -> str:
-    done = subprocess.run(command, cwd=root, env=environment(root), capture_output=True, text=True)
-    assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
-    return done.stdout + done.stderr
+    return Project(root).run(*command)
 
 
 def files(root: Path) -> dict[str, bytes]:

@@ -20,7 +20,7 @@ import torch
 import yaml
 from official import fill, make_input
 from PIL import Image
-from project import EVALUATE, REPOSITORY, TRAIN, Project
+from project import EVALUATE, TRAIN, Project, copy
 from test_official import released
 from test_weights import classifier_state
 
@@ -46,12 +46,7 @@ TRAINED = {
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
     """The pipeline run once."""
-    root = tmp_path_factory.mktemp("project")
-    for name in ("mfaranet", "workflow"):
-        shutil.copytree(REPOSITORY / name, root / name, ignore=shutil.ignore_patterns("__pycache__"))
-    for name in ("params.yaml", "dvc.yaml", ".gitignore"):
-        shutil.copy(REPOSITORY / name, root / name)
-    project = Project(root)
+    project = copy(tmp_path_factory.mktemp("project"))
     sample = {"form": "sample", "size": [64, 128], "train": 6, "val": 3, "test": 1, "seed": 0}
     short = {"strict": {"device": "cpu", "sizes": [[64, 128], [64, 64]], "seconds": 0.03, "budget": 2.0}}
     profile = {"data": sample, "weights": "none", "train": TRAIN, "evaluate": EVALUATE, "latency": short}
