@@ -49,6 +49,7 @@ def main() -> None:
                 ended += 1
                 same = files(root) == expected
                 differed += not same
+                shutil.rmtree(root / STATES)  # as the stage evaluate does
                 print(f"a training ended; its files are {'the same' if same else 'NOT THE SAME'}", flush=True)
             elif moment is not None:
                 done[number.name] += 1

@@ -120,7 +120,7 @@ def confusion(results: Results, experiment: str, protocol: str, title: str) -> F
     table = pd.read_csv(results.root / "evaluate" / experiment / "confusion.csv")
     table = table[table["protocol"] == protocol].set_index("truth").drop(columns="protocol")
     shares = 100 * table.div(table.sum(axis=1), axis=0)
-    figure, axes = _figure(f"{experiment.replace('_', ' ')}, {title}", height=COLUMN)
+    figure, axes = _figure(f"{label(experiment)}, {title}", height=COLUMN)
     axes.set_facecolor("lightgrey")
     image = axes.imshow(shares, cmap="cividis", vmin=0, vmax=100)
     axes.set_xticks(range(len(table)), table.columns, rotation=90, fontsize=7)

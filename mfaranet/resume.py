@@ -63,7 +63,8 @@ class Resume:
     def save(self, progress: Progress, parts: Mapping[str, Part], output: Path) -> None:
         """Write the state after an epoch, whole or not at all, with the checkpoints in ``output``; keep the last two.
 
-        The checkpoints are in it because DVC removes the outputs of a stage before it runs it again.
+        The checkpoints are in it because DVC removes the outputs of a stage before it runs it again. After the last
+        epoch nothing is left to train: without parts, the state has what the outputs are made of, and alone is kept.
         """
         state = {
             "fingerprint": dict(self.fingerprint),
@@ -74,7 +75,7 @@ class Resume:
             },
         }
         atomic_write(self.folder / f"epoch_{progress.epoch:04d}.pt", lambda temporary: torch.save(state, temporary))
-        for old in self._paths()[:-KEPT]:
+        for old in self._paths()[: -KEPT if parts else -1]:
             old.unlink()
 
     def restore(self, parts: Mapping[str, Part], output: Path, fabric: Fabric) -> Progress:
@@ -91,12 +92,12 @@ class Resume:
         state = fabric.broadcast(state)
         if state is None:
             return Progress()
-        for name, part in parts.items():
-            part.load_state_dict(state["parts"][name])
+        for name, part in state["parts"].items():
+            parts[name].load_state_dict(part)
         return Progress(**state["progress"])
 
     def clear(self) -> None:
-        """Remove all states: the training has ended well, or they are of another."""
+        """Remove all states: they are of another training."""
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def _newest(self) -> dict[str, Any] | None:

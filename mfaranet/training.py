@@ -55,7 +55,8 @@ def train(
         output: folder of the checkpoints.
         curves: folder of the curves.
         facts: what checkpoints.load_trained needs (``network``, ``options``, ``classes``) and whatever else to store.
-        resume: where the state after each epoch is kept, and taken from; the caller clears it when all is done.
+        resume: where the state after each epoch is kept, and taken from. The last stays: until the files are recorded,
+            a training that was stopped after its last epoch ends again without training.
 
     Returns:
         Whether this process is the one that wrote the files.
@@ -122,7 +123,7 @@ def _train(
             progress.rows.append(row)
             progress.epoch = epoch
             if resume and fabric.is_global_zero:
-                resume.save(progress, parts, output)
+                resume.save(progress, parts if epoch < settings.epochs else {}, output)
 
 
 class _Supervised(nn.Module):

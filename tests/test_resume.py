@@ -1,6 +1,7 @@
 """A training that was stopped goes on to the same files, bit for bit."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -53,7 +54,7 @@ def files(root: Path) -> dict[str, bytes]:
 
 
 def states(root: Path) -> list[str]:
-    return sorted(path.name for path in (root / "resume").iterdir())
+    return sorted(path.name for path in (root / "resume").glob("*"))
 
 
 class KilledError(Exception):
@@ -86,37 +87,45 @@ def clear_outputs(root: Path) -> None:
 def test_killed_in_any_epoch(data: Path, tmp_path: Path, whole: dict[str, bytes], epoch: int) -> None:
     killed(data, tmp_path, epoch)
     clear_outputs(tmp_path)
+    assert states(tmp_path) == [f"epoch_{number:04d}.pt" for number in range(1, epoch)][-2:]
     run(data, tmp_path)
     assert files(tmp_path) == whole
-    assert states(tmp_path) == ["epoch_0004.pt", "epoch_0005.pt"]
 
 
 def test_killed_after_the_last_epoch(
-    data: Path, tmp_path: Path, whole: dict[str, bytes], capsys: pytest.CaptureFixture[str]
+    data: Path,
+    tmp_path: Path,
+    whole: dict[str, bytes],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     run(data, tmp_path)
+    assert states(tmp_path) == ["epoch_0005.pt"]
     clear_outputs(tmp_path)
+    monkeypatch.delattr(training, "_train_epoch")
     run(data, tmp_path)
     assert files(tmp_path) == whole
     assert "going on after epoch 5" in capsys.readouterr().err
-    Resume(tmp_path / "resume", {}).clear()
-    assert not (tmp_path / "resume").exists()
 
 
 def test_a_damaged_state_falls_back_to_the_one_before(
     data: Path, tmp_path: Path, whole: dict[str, bytes], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    run(data, tmp_path)
-    newest = tmp_path / "resume/epoch_0005.pt"
-    content = bytearray(newest.read_bytes())
-    content[len(content) // 2] ^= 1
-    for spoilt in (bytes(content), bytes(content[:-100]), b""):
-        newest.write_bytes(spoilt)
+    killed(data, tmp_path, 5)
+    kept = tmp_path / "kept"
+    shutil.copytree(tmp_path / "resume", kept)
+    content = (kept / "epoch_0004.pt").read_bytes()
+    middle = len(content) // 2
+    overwritten = content[:middle] + b"~" * 100 + content[middle + 100 :]  # longer than what only fills up
+    for spoilt in (overwritten, content[:-100], b""):
+        shutil.rmtree(tmp_path / "resume")
+        shutil.copytree(kept, tmp_path / "resume")
+        (tmp_path / "resume/epoch_0004.pt").write_bytes(spoilt)
         clear_outputs(tmp_path)
         run(data, tmp_path)
         said = capsys.readouterr().err
-        assert "epoch_0005.pt is damaged" in said
-        assert "going on after epoch 4" in said
+        assert "epoch_0004.pt is damaged" in said
+        assert "going on after epoch 3" in said
         assert files(tmp_path) == whole
 
 
@@ -202,7 +211,7 @@ def test_sigkill(data: Path, tmp_path: Path, whole: dict[str, bytes]) -> None:
     (tmp_path / "resume/.epoch_0003.pt.1.partial").write_bytes(b"half")
     assert start(data, tmp_path).wait(120) == 0
     assert files(tmp_path) == whole
-    assert states(tmp_path) == ["epoch_0004.pt", "epoch_0005.pt"]
+    assert states(tmp_path) == ["epoch_0005.pt"]
 
 
 def start(data: Path, root: Path) -> "subprocess.Popen[bytes]":

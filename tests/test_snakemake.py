@@ -5,10 +5,12 @@ import os
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -193,8 +195,40 @@ def await_end_of_group(group: int) -> None:
     pytest.fail("killed processes are still there")
 
 
+@contextmanager
+def s3_server(folder: Path) -> Iterator[str]:
+    """A server on this machine, with one bucket; its address."""
+    (folder / "bucket").mkdir(parents=True)
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        address = "{}:{}".format(*free.getsockname())
+    rclone = Path(sys.executable).parent / "rclone"
+    command = [rclone, "serve", "s3", "--addr", address, "--auth-key", "name,secret", folder]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as server:
+        assert server.stderr
+        try:
+            assert any("Starting s3 server" in line for line in server.stderr)
+            yield f"http://{address}"
+        finally:
+            server.terminate()
+
+
+@pytest.fixture(params=["folder", "s3"])
+def remote(request: pytest.FixtureRequest, project: Project, tmp_path: Path) -> Iterator[None]:
+    """The project has a remote."""
+    add = ("dvc", "remote", "add", "--force", "--default", "store")
+    if request.param == "folder":
+        project.run(*add, str(tmp_path / "store"))
+        yield
+        return
+    with s3_server(tmp_path / "s3") as address:
+        project.run(*add, "s3://bucket/results")
+        for name, value in {"endpointurl": address, "access_key_id": "name", "secret_access_key": "secret"}.items():
+            project.run("dvc", "remote", "modify", "store", name, value)
+        yield
+
+
+@pytest.mark.usefixtures("remote")
 def test_a_colleague_goes_on_from_what_was_pushed(project: Project, tmp_path: Path) -> None:
-    project.run("dvc", "remote", "add", "--default", "store", str(tmp_path / "store"))
     project.commit("results")
     project.run("dvc", "push")
 

@@ -1,5 +1,7 @@
 """Stage evaluate: score a trained network by each protocol, and show what it predicts."""
 
+import shutil
+
 import torch
 import typer
 from common import Paths, read_json, start, write_run
@@ -47,6 +49,8 @@ def main(
         weights=facts["weights"],
         training=read_json(paths.training / "run.json"),
     )
+    # Not at the end of the training: DVC could be killed before it has recorded that.
+    shutil.rmtree(paths.resume, ignore_errors=True)
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ from common import Paths, start
 from mfaranet.data.prepared import SegmentationDataset, read_png
 from mfaranet.errors import InputError
 from mfaranet.evaluation import SPLIT
-from mfaranet.figures import draw
+from mfaranet.figures import draw, label
 from mfaranet.params import load
 from mfaranet.pictures import colour, colour_ids, draw_grid, photograph, spread
 from mfaranet.results import Results
@@ -32,13 +32,13 @@ def draw_predictions(settings: FigureSettings, dataset: str, experiments: list[s
     record = images.record
     rows = []
     for index in spread(len(images), settings.pictures):
-        image, label = images[index]
-        row = [photograph(image), colour(label, record)]
+        image, truth = images[index]
+        row = [photograph(image), colour(truth, record)]
         for experiment in experiments:
             folder = Paths(dataset, experiment).predictions / settings.protocol
             row.append(colour_ids(read_png(folder / f"{images.stems[index]}.png")[0], record))
         rows.append(row)
-    columns = ["image", "truth", *(name.replace("_", " ") for name in experiments)]
+    columns = ["image", "truth", *map(label, experiments)]
     draw_grid(f"{record.title}, {SPLIT}, {settings.protocol}", columns, rows, Paths(dataset).figures / "pictures.png")
 
 

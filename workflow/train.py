@@ -62,7 +62,6 @@ def main(
             return  # another process of the same training writes
     stage = f"train@{dataset}-{experiment}"
     write_run(paths.training, stage, [settings], USED, record, weights=weights, split=chosen.split)
-    resume.clear()  # last of all: until here a killed stage can go on
 
 
 def start_from(model: nn.Module, settings: Settings, paths: Paths) -> Any:
