@@ -1,5 +1,6 @@
 # The graph of dvc.yaml for Snakemake: `snakemake -j2`, or with a profile of workflow/profiles. Each rule has DVC run its
 # stage, so dvc.lock stays the one record, and either engine goes on where the other stopped.
+import shutil
 import sys
 import time
 from pathlib import Path
@@ -21,6 +22,11 @@ if workflow.is_main_process:
     newer.parent.mkdir(parents=True, exist_ok=True)
     # No two alike: Snakemake compares small files by content.
     newer.write_text(str(time.time_ns()))
+
+
+# Copies of outputs that a killed run was replacing would stop this one; DVC has the originals.
+onstart:
+    shutil.rmtree(".snakemake/backups", ignore_errors=True)
 
 
 rule all:
@@ -45,7 +51,8 @@ for stage in stages:
         threads: stage.meta["threads"]
         resources:
             gpus=stage.meta["gpus"],
-            gpu=stage.meta["gpus"],  # this and the next: as the Slurm plugin calls them
+            gpu=stage.meta["gpus"],  # this and the next two: as the Slurm plugin calls them
+            nodes=1,
             cpus_per_task=stage.cpus,
             mem_mb=stage.memory,
             runtime=stage.meta["runtime"],

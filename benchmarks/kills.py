@@ -20,7 +20,7 @@ from pathlib import Path
 import yaml
 
 REPOSITORY = Path(__file__).parents[1]
-SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGKILL)
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1, signal.SIGKILL)
 OUTPUTS = (Path("runs/sample/train/base"), Path("results/sample/train/base"))
 STATES = Path("runs/sample/resume/base")
 

@@ -3,6 +3,8 @@
 No state of a random number generator is kept: chance is a function of seed and epoch (see mfaranet.data.loading).
 """
 
+import fcntl
+import os
 import shutil
 import signal
 import sys
@@ -18,6 +20,7 @@ import numpy as np
 import torch
 from lightning_fabric import Fabric
 
+from mfaranet.errors import InputError
 from mfaranet.files import atomic_write
 
 KEPT = 2
@@ -53,7 +56,7 @@ class Resume:
     """Where a training keeps its states, and what it must have in common with one that goes on from them.
 
     A state is refused, with a message that names what differs, unless its fingerprint is the same; all are then
-    removed and the training starts afresh.
+    removed and the training starts afresh. One that cannot be read is left out, as ``*.damaged``.
     """
 
     folder: Path
@@ -74,7 +77,7 @@ class Resume:
                 path.name: torch.from_numpy(np.fromfile(path, np.uint8)) for path in output.glob("*.safetensors")
             },
         }
-        atomic_write(self.folder / f"epoch_{progress.epoch:04d}.pt", lambda temporary: torch.save(state, temporary))
+        atomic_write(self.folder / f"epoch_{progress.epoch:04d}.pt", lambda temporary: _write(state, temporary))
         for old in self._paths()[: -KEPT if parts else -1]:
             old.unlink()
 
@@ -96,22 +99,36 @@ class Resume:
             parts[name].load_state_dict(part)
         return Progress(**state["progress"])
 
-    def clear(self) -> None:
-        """Remove all states: they are of another training."""
-        shutil.rmtree(self.folder, ignore_errors=True)
+    @contextmanager
+    def lock(self) -> Iterator[None]:
+        """Keep other processes from these states while the block runs.
+
+        Raises:
+            InputError: one has them, such as a training that outlived the DVC that had started it.
+        """
+        self.folder.parent.mkdir(parents=True, exist_ok=True)
+        with self.folder.with_name(f"{self.folder.name}.lock").open("a") as file:
+            try:
+                # It ends with this process, however that ends, and loader workers do not inherit it.
+                fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                raise InputError(
+                    f"{file.name}: another process is at this training; wait for its end, or stop it"
+                ) from None
+            yield
 
     def _newest(self) -> dict[str, Any] | None:
         for path in reversed(self._paths()):
             state = _read(path)
             if state is None:
                 _say(f"{path} is damaged and left out")
-                path.unlink()
+                path.rename(path.with_suffix(".damaged"))
                 continue
             known = {**state["fingerprint"], **self.fingerprint}
             differ = [name for name in known if state["fingerprint"].get(name) != self.fingerprint.get(name)]
             if differ:
                 _say(f"{path} is of another training, not with the same {' and '.join(differ)}; starting afresh")
-                self.clear()
+                shutil.rmtree(self.folder)
                 return None
             _say(f"going on after epoch {state['progress']['epoch']}, from {path}")
             return state
@@ -149,6 +166,12 @@ def stop_on_signals(progress: Progress, resume: Resume | None, *, speak: bool) -
         if status and speak:
             again = f"to go on from epoch {progress.epoch}" if resume and progress.epoch else "to start afresh"
             _say(f"stopped in epoch {progress.epoch + 1}; run again {again}")
+
+
+def _write(state: dict[str, Any], path: Path) -> None:
+    torch.save(state, path)
+    with path.open("rb") as file:
+        os.fsync(file.fileno())  # before an older state is removed
 
 
 def _read(path: Path) -> dict[str, Any] | None:

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -63,11 +63,11 @@ def train(
 
     Raises:
         InputError: the data set is smaller than a batch, a batch does not divide among the processes, an image is
-            damaged, or the loss is no longer a number.
+            damaged, the loss is no longer a number, or another process is at the same training.
         SystemExit: a signal asked the training to stop.
     """
     fabric = make_fabric(settings.precision)
-    with launched(fabric):
+    with launched(fabric), resume.lock() if resume and fabric.is_global_zero else nullcontext():
         _train(model, settings, data, output, curves, facts, resume, fabric)
         fabric.barrier()
     return fabric.is_global_zero

@@ -15,6 +15,7 @@ import torch
 from tiny import FACTS, TinyNetwork, settings, write_data
 
 from mfaranet import training
+from mfaranet.errors import InputError
 from mfaranet.resume import Resume, stop_on_signals
 
 # Dropout, workers, epochs without validation, and a best epoch that need not be the last.
@@ -125,6 +126,7 @@ def test_a_damaged_state_falls_back_to_the_one_before(
         run(data, tmp_path)
         said = capsys.readouterr().err
         assert "epoch_0004.pt is damaged" in said
+        assert (tmp_path / "resume/epoch_0004.damaged").read_bytes() == spoilt
         assert "going on after epoch 3" in said
         assert files(tmp_path) == whole
 
@@ -212,6 +214,19 @@ def test_sigkill(data: Path, tmp_path: Path, whole: dict[str, bytes]) -> None:
     assert start(data, tmp_path).wait(120) == 0
     assert files(tmp_path) == whole
     assert states(tmp_path) == ["epoch_0005.pt"]
+
+
+def test_two_at_one_training(data: Path, tmp_path: Path) -> None:
+    """As where DVC was killed, and the training that it had started was not."""
+    code = "import sys, test_resume as t\nwith t.Resume(t.Path(sys.argv[1]), {}).lock(): print(); sys.stdin.read()"
+    command = [sys.executable, "-c", code, str(tmp_path / "resume")]
+    with subprocess.Popen(command, cwd=Path(__file__).parent, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as first:
+        assert first.stdout
+        first.stdout.readline()
+        with pytest.raises(InputError, match="another process is at this training"):
+            run(data, tmp_path)
+        first.kill()
+    run(data, tmp_path)
 
 
 def start(data: Path, root: Path) -> "subprocess.Popen[bytes]":

@@ -2,44 +2,55 @@
 
 import fcntl
 import os
-import subprocess
+import random
 import sys
 import tempfile
 import time
-from contextlib import ExitStack
 from pathlib import Path
+from typing import NoReturn, TextIO
 
 
 def cards() -> list[str]:
-    """The cards that this process may use, none on a machine without."""
+    """The cards that this process may use, by CUDA's numbers; none on a machine without."""
     if "CUDA_VISIBLE_DEVICES" in os.environ:
         return [card for card in os.environ["CUDA_VISIBLE_DEVICES"].split(",") if card]
-    return sorted(path.name.removeprefix("nvidia") for path in Path("/dev").glob("nvidia[0-9]*"))
+    return [str(number) for number, _ in enumerate(Path("/dev").glob("nvidia[0-9]*"))]
 
 
-def main(count: int, command: list[str]) -> int:
-    """Wait for cards, run the command on them, return its status."""
-    # Slurm has given this job cards of its own.
-    wanted = 0 if "SLURM_JOB_ID" in os.environ else min(count, len(cards()))
-    held: list[str] = []
-    with ExitStack() as locks:  # the system frees those of a killed process
-        while len(held) < wanted:
-            for card in cards():
-                if card in held or len(held) == wanted:
-                    continue
-                lock = (Path(tempfile.gettempdir()) / f"mfaranet-card-{card}.lock").open("a")
-                try:
-                    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                except BlockingIOError:
-                    lock.close()
-                else:
-                    locks.enter_context(lock)
-                    held.append(card)
-            if len(held) < wanted:
-                time.sleep(1)
-        environment = {**os.environ, "CUDA_VISIBLE_DEVICES": ",".join(held)} if held else None
-        return subprocess.run(command, env=environment).returncode
+def lock(count: int) -> dict[str, TextIO]:
+    """That many cards, each with its locked file; none where fewer are free: who holds some must not wait for more."""
+    job = os.environ.get("SLURM_JOB_ID", "")  # Slurm numbers the cards of each job by themselves
+    locks: dict[str, TextIO] = {}
+    for card in cards():
+        if len(locks) == count:
+            return locks
+        file = (Path(tempfile.gettempdir()) / f"mfaranet-card-{job}-{card}.lock").open("a")
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            file.close()
+        else:
+            locks[card] = file
+    if len(locks) < count:
+        for file in locks.values():
+            file.close()
+        return {}
+    return locks
+
+
+def main(count: int, command: list[str]) -> NoReturn:
+    """Wait for cards and become the command; the system frees them when it ends."""
+    wanted = min(count, len(cards()))
+    locks = lock(wanted)
+    while len(locks) < wanted:
+        time.sleep(random.uniform(0.5, 1.5))  # out of step with others that want several
+        locks = lock(wanted)
+    if wanted:
+        os.environ["CUDA_VISIBLE_DEVICES"] = ",".join(locks)
+    for file in locks.values():
+        os.set_inheritable(file.fileno(), True)
+    os.execvp(command[0], command)
 
 
 if __name__ == "__main__":
-    sys.exit(main(int(sys.argv[1]), sys.argv[2:]))
+    main(int(sys.argv[1]), sys.argv[2:])

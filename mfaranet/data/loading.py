@@ -72,7 +72,7 @@ def training_loader(settings: TrainSettings, data: Path, rank: int, processes: i
     if rest or share * processes < 2:
         raise InputError(
             f"params.yaml: train.batch_size, train.accumulate: {settings.batch_size} images do not divide among "
-            f"{processes} processes that each take {settings.accumulate} equal parts of at least two images"
+            f"{processes} processes that each take {settings.accumulate} equal parts, two images or more at once in all"
         )
     images = TrainingImages(settings, data)
     if len(images) < settings.batch_size:

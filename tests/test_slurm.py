@@ -1,0 +1,36 @@
+"""The sample pipeline on a real cluster of one node."""
+
+import json
+import os
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+from project import REPOSITORY, smallest
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="starts munged, slurmctld and slurmd, as root")
+@pytest.mark.skipif(
+    not all(map(shutil.which, ("munged", "slurmctld", "slurmd"))),
+    reason="Debian's slurm-wlm and munge are not installed",
+)
+def test_on_slurm(tmp_path: Path) -> None:
+    """Requests as in dvc.yaml, a card among them, more memory after a failure; DVC finds nothing left to do."""
+    project = smallest(tmp_path)
+    graph = project.root / "dvc.yaml"
+    # Fails where the first attempt leaves no mark.
+    once = "test -e tried || { touch tried; exit 1; }; python workflow/weights.py"
+    graph.write_text(graph.read_text().replace("cmd: python workflow/weights.py", f"cmd: {once}"))
+    said = project.run(
+        str(REPOSITORY / "tests/slurm.sh"),
+        *("snakemake", "--profile", "profiles/slurm", "--latency-wait", "10"),
+        *("--slurm-keep-successful-logs", "--slurm-status-command", "squeue"),
+        *("--slurm-init-seconds-before-status-checks", "3"),
+    )
+    # Six stages, one of them twice.
+    assert len(re.findall(r"has been submitted with SLURM jobid", said)) == 7
+    logs = sorted((project.root / ".snakemake/slurm_logs/rule_weights_sample").glob("*.log"))
+    assert [re.findall(r"\bmem_mb=(\d+)", log.read_text())[-1] for log in logs] == ["2000", "4000"]
+    assert json.loads(project.run("dvc", "status", "--json")) == {}
+    assert project.repro() == set()
