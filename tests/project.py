@@ -44,6 +44,10 @@ class Project:
         """Run the graph, and name the stages that it ran."""
         return set(re.findall(r"Running stage '([^']+)'", self.run("dvc", "repro", *arguments, **environment)))
 
+    def changed(self) -> set[str]:
+        """The stages that DVC calls changed."""
+        return set(json.loads(self.run("dvc", "status", "--json")))
+
     def commit(self, message: str) -> None:
         self.run("git", "add", ".")
         self.run("git", "-c", "user.name=test", "-c", "user.email=test@example.invalid", "commit", "-qm", message)

@@ -1,6 +1,5 @@
 """The same graph under Snakemake: it runs what DVC calls changed, and leaves DVC nothing to do."""
 
-import json
 import os
 import re
 import shutil
@@ -43,11 +42,6 @@ def wanted(project: Project, *arguments: str) -> set[str]:
     return found - {"all"}
 
 
-def changed(project: Project) -> set[str]:
-    """The stages that DVC calls changed."""
-    return set(json.loads(project.run("dvc", "status", "--json")))
-
-
 def edges(dot: str, node: str) -> set[tuple[str, str]]:
     """The edges of a graph in the language of Graphviz; ``node`` matches the definition of one, if names are apart."""
     names = dict(re.findall(node, dot))
@@ -63,7 +57,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
     assert wanted(project) == rules(STAGES)
     project.run("snakemake", "-j2")
     yield project
-    assert changed(project) == set()
+    assert project.changed() == set()
 
 
 def test_both_engines_read_one_graph(tmp_path: Path) -> None:
@@ -93,7 +87,7 @@ def test_both_engines_read_one_graph(tmp_path: Path) -> None:
 
 
 def test_dvc_finds_nothing_to_do_after_snakemake(project: Project) -> None:
-    assert changed(project) == set()
+    assert project.changed() == set()
     assert project.repro() == set()
     assert wanted(project) == set()
     assert project.run("git", "status", "--porcelain", "data", "runs", "logs", ".snakemake", "mfaranet") == ""
@@ -103,13 +97,13 @@ def test_neither_lost_records_nor_times_make_a_change(project: Project) -> None:
     shutil.rmtree(project.root / ".snakemake")  # as after a plain `dvc repro`
     for path in [*project.root.glob("*.yaml"), *project.root.glob("data/sample/*"), *project.root.glob("runs/**/*")]:
         os.utime(path)
-    assert changed(project) == set()
+    assert project.changed() == set()
     assert wanted(project) == set()
 
 
 def test_an_edited_table_runs_alone_by_either_engine(project: Project) -> None:
     project.change("tables", "overall", "title", value="Another title")
-    assert changed(project) == {"tables@sample-overall"}
+    assert project.changed() == {"tables@sample-overall"}
     assert wanted(project) == rules({"tables@sample-overall"})
     assert wanted(project, "complexity_sample") == set()
     assert project.repro() == {"tables@sample-overall"}
@@ -135,7 +129,7 @@ def test_a_spoilt_or_deleted_output_runs_its_stage(project: Project, path: str, 
     assert wanted(project) == rules(expected)
     file.write_bytes(content[:-1] + b"~")
     assert wanted(project) == rules(expected)
-    assert {stage for stage in expected if stage in changed(project)}
+    assert {stage for stage in expected if stage in project.changed()}
     file.write_bytes(content)
     os.utime(file, (times.st_atime, times.st_mtime - 1000))
     assert wanted(project) == set()
@@ -160,7 +154,7 @@ def test_stages_whose_inputs_come_out_as_they_were_do_not_run(project: Project) 
 
 def test_a_killed_run_goes_on(project: Project) -> None:
     project.change("profiles", "sample", "train", "epochs", value=1)
-    assert changed(project) == {"train@sample-base"}
+    assert project.changed() == {"train@sample-base"}
     assert wanted(project) == rules(TRAINED)
     log = project.root / "logs/snakemake/train_sample_base.log"
     log.unlink()
@@ -180,7 +174,7 @@ def test_a_killed_run_goes_on(project: Project) -> None:
     project.run("snakemake", "--unlock")
     assert "train_sample_base" in wanted(project)
     project.run("snakemake", "-j1")
-    assert changed(project) == set()
+    assert project.changed() == set()
     assert load_trained(project.root / "runs/sample/train/base/last.safetensors")[1]["epoch"] == 1
 
 
@@ -238,7 +232,7 @@ def test_a_colleague_goes_on_from_what_was_pushed(project: Project, tmp_path: Pa
 
     colleague = clone("colleague")
     colleague.run("dvc", "pull")
-    assert changed(colleague) == set()
+    assert colleague.changed() == set()
     assert colleague.repro() == set()
     assert wanted(colleague) == set()
     # Without the data: a table needs the results alone, which git has.

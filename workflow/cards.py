@@ -23,7 +23,7 @@ def lock(count: int) -> dict[str, TextIO]:
     locks: dict[str, TextIO] = {}
     for card in cards():
         if len(locks) == count:
-            return locks
+            break
         file = (Path(tempfile.gettempdir()) / f"mfaranet-card-{job}-{card}.lock").open("a")
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
