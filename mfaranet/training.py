@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -219,6 +219,16 @@ def _refuse_nan(terms: Mapping[str, float], epoch: int, output: Path) -> None:
         )
 
 
+@contextmanager
+def open_curves(folder: Path) -> Iterator[Live]:
+    """Metrics and curves in DVCLive's form. DVC runs the stage and versions the files, so DVCLive only writes them."""
+    live = Live(str(folder), save_dvc_exp=False, dvcyaml=None)
+    yield live
+    # It removes a file for VS Code last, one for all trainings; where two end together, one finds it gone.
+    with suppress(FileNotFoundError):
+        live.end()  # type: ignore[no-untyped-call]
+
+
 def _reduce(fabric: Fabric, value: Tensor, operation: str) -> Tensor:
     reduced = fabric.all_reduce(value, reduce_op=operation)
     assert isinstance(reduced, Tensor)
@@ -231,8 +241,7 @@ def _live(curves: Path, progress: Progress, fabric: Fabric) -> Iterator[Live | N
     if not fabric.is_global_zero:
         yield None
         return
-    # DVC runs the stage and versions the files, so DVCLive only writes them.
-    with Live(str(curves), save_dvc_exp=False, dvcyaml=None) as live:
+    with open_curves(curves) as live:
         for row in progress.rows:
             _log(live, row)
         yield live

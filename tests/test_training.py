@@ -1,5 +1,6 @@
 """Training on a few tiny images."""
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +49,22 @@ def test_twenty_steps_are_the_same_twice_to_the_last_bit(data: Path, tmp_path: P
     assert first == second
     run(data, tmp_path / "other", seed=1)
     assert (tmp_path / "other/last.safetensors").read_bytes() != first
+
+
+def test_two_trainings_may_end_together(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """DVCLive removes a file last that it shares with the other one."""
+    removed = []
+
+    def remove(path: str) -> None:
+        removed.append(Path(path).name)
+        Path(path).unlink()
+        Path(path).unlink()  # as the second of the two finds it
+
+    monkeypatch.setenv("DVC_ROOT", str(tmp_path))
+    monkeypatch.setattr(os, "remove", remove)
+    run(data, tmp_path)
+    assert removed == ["DVCLIVE_STEP_COMPLETED"]
+    assert (tmp_path / "curves/metrics.json").exists()
 
 
 def batches(data: Path, epoch: int, rank: int = 0, processes: int = 1, **changes: Any) -> list[tuple[Any, Any]]:

@@ -8,7 +8,6 @@ import torch
 import typer
 import yaml
 from common import Paths, read_json, start, write_run
-from dvclive.live import Live
 from torch import nn
 
 from mfaranet.checkpoints import load_backbone
@@ -18,7 +17,7 @@ from mfaranet.models import get_model
 from mfaranet.params import load
 from mfaranet.resume import Resume
 from mfaranet.settings import Settings
-from mfaranet.training import train
+from mfaranet.training import open_curves, train
 from mfaranet.weights import fetch_released
 
 USED = ("data", "weights", "network", "train")
@@ -51,7 +50,7 @@ def main(
         typer.echo(
             f"entries of the file that the network has no place for: {', '.join(released['left_out']) or 'none'}"
         )
-        with Live(str(paths.training), save_dvc_exp=False, dvcyaml=None) as live:
+        with open_curves(paths.training) as live:
             live.log_metric("epoch", released["epoch"] or 0)
     else:
         weights = start_from(model, settings, paths)
