@@ -219,20 +219,22 @@ def _refuse_nan(terms: Mapping[str, float], epoch: int, output: Path) -> None:
         )
 
 
-@contextmanager
-def open_curves(folder: Path) -> Iterator[Live]:
-    """Metrics and curves in DVCLive's form. DVC runs the stage and versions the files, so DVCLive only writes them."""
-    live = Live(str(folder), save_dvc_exp=False, dvcyaml=None)
-    yield live
-    # It removes a file for VS Code last, one for all trainings; where two end together, one finds it gone.
-    with suppress(FileNotFoundError):
-        live.end()  # type: ignore[no-untyped-call]
-
-
 def _reduce(fabric: Fabric, value: Tensor, operation: str) -> Tensor:
     reduced = fabric.all_reduce(value, reduce_op=operation)
     assert isinstance(reduced, Tensor)
     return reduced
+
+
+@contextmanager
+def open_curves(folder: Path) -> Iterator[Live]:
+    """Metrics and curves in DVCLive's form. DVC runs the stage and versions the files, so DVCLive only writes them."""
+    live = Live(str(folder), save_dvc_exp=False, dvcyaml=None)
+    try:
+        yield live
+    finally:
+        # It removes a file for VS Code last, one for all trainings; where two end together, one finds it gone.
+        with suppress(FileNotFoundError):
+            live.end()  # type: ignore[no-untyped-call]
 
 
 @contextmanager

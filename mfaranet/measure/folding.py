@@ -20,7 +20,7 @@ def fold_batch_norm(model: nn.Module, channels: int = 3) -> nn.Module:
     """
     shared = {id(tensor): tensor for tensor in chain(model.parameters(), model.buffers())}
     folded = copy.deepcopy(model, shared).eval()
-    names = [(name, module) for name, module in folded.named_modules(remove_duplicate=False)]
+    absorbed: set[nn.Module] = set()
     for conv, norm in _pairs(folded, channels):
         if norm.running_mean is None or norm.running_var is None:
             continue  # it goes by the image itself
@@ -34,9 +34,10 @@ def fold_batch_norm(model: nn.Module, channels: int = 3) -> nn.Module:
             norm.bias,
             transpose=isinstance(conv, nn.ConvTranspose2d),
         )
-        for name, module in names:  # a shared module stands in several places
-            if module is norm:
-                folded.set_submodule(name, nn.Identity())
+        absorbed.add(norm)
+    for name, module in list(folded.named_modules(remove_duplicate=False)):  # one may stand in several places
+        if module in absorbed:
+            folded.set_submodule(name, nn.Identity())
     return folded
 
 
