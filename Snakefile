@@ -1,18 +1,25 @@
 # The graph of dvc.yaml for Snakemake: `snakemake -j2`, or with a profile of workflow/profiles. Each rule has DVC run its
 # stage, so dvc.lock stays the one record, and either engine goes on where the other stopped.
+import json
 import shutil
 import sys
 import time
 from pathlib import Path
 
+from snakemake.exceptions import WorkflowError
 from snakemake.utils import min_version
 
 min_version("9.27")
-sys.path.insert(0, f"{workflow.basedir}/workflow")
-from graph import read
+sys.path.insert(0, str(workflow.basedir))
+from mfaranet.errors import InputError
+from workflow.graph import forced, read
+from workflow.job import FORCED
 
 # A job on a cluster node gets its stage from the main process, which alone asks DVC what changed.
-stages = read(status=workflow.is_main_process)
+try:
+    stages = read(status=workflow.is_main_process)
+except InputError as error:
+    raise WorkflowError(str(error))
 
 # DVC compares contents, so it decides what runs: the stages that it calls changed, and those below them, get an input that
 # is newer than any output. The inputs of the others are ancient(), and profiles/default turns off Snakemake's records:
@@ -27,6 +34,7 @@ if workflow.is_main_process:
 # Copies of outputs that a killed run was replacing would stop this one; DVC has the originals.
 onstart:
     shutil.rmtree(".snakemake/backups", ignore_errors=True)
+    FORCED.write_text(json.dumps(sorted(forced(stages, workflow.dag_settings))))
 
 
 rule all:
@@ -40,7 +48,12 @@ for stage in stages:
         name:
             stage.rule
         input:
-            [path if stage.changed else ancient(path) for path in stage.inputs] + [newer] * stage.changed,
+            # A function, since what is forced is known only then; on a cluster node every job is.
+            lambda wildcards, stage=stage: (
+                [*stage.inputs, newer]
+                if stage.runs(forced(stages, workflow.dag_settings) if workflow.is_main_process else set())
+                else [ancient(path) for path in stage.inputs]
+            ),
         output:
             # update: where the inputs come out as they were, DVC skips the stage, for which its outputs must still be there.
             [update(directory(path) if path in stage.directories else path) for path in stage.outputs],
@@ -58,9 +71,10 @@ for stage in stages:
         params:
             stage=stage.name,
             names=stage.params,
+            python=sys.executable,
         shell:
             # Snakemake's own benchmark reads the memory map of every process twice a second: 5 % of the sample pipeline,
             # and no rest for what latency times.
             "export OMP_NUM_THREADS={threads} TIMEFORMAT=$'s\\tuser\\tsystem\\n%R\\t%U\\t%S';"
-            " {{ time python workflow/cards.py {resources.gpus}"
-            " dvc --wait-for-lock repro --single-item {params.stage} > {log.output} 2>&1; }} 2> {log.benchmark}"
+            " export MFARANET_GPUS={resources.gpus};"
+            " {{ time {params.python} -m workflow.job {params.stage} > {log.output} 2>&1; }} 2> {log.benchmark}"

@@ -1,5 +1,7 @@
 """Files and folders that are there whole or not at all."""
 
+import errno
+import fcntl
 import hashlib
 import json
 import os
@@ -7,7 +9,7 @@ import shutil
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -81,6 +83,44 @@ def atomic_folder(path: Path) -> Iterator[Path]:
         shutil.rmtree(partial, ignore_errors=True)
         raise
     shutil.rmtree(old, ignore_errors=True)
+
+
+def try_lock(path: Path, lock: Callable[[int, int], None]) -> int | None:
+    """Lock a file for this process alone; its descriptor, which holds the lock until it is closed, or None.
+
+    Args:
+        path: made where it is missing, for all users to open.
+        lock: ``fcntl.flock``, which reading is enough for, or ``fcntl.lockf``, which works over NFS too.
+
+    Raises:
+        InputError: the file cannot be opened, or its file system has no locks.
+    """
+    try:
+        descriptor = _open_for_all(path, os.O_RDONLY if lock is fcntl.flock else os.O_RDWR)
+    except OSError as error:
+        raise InputError(f"{path} cannot be opened ({error.strerror}); remove it, or let all users open it") from None
+    try:
+        lock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        os.close(descriptor)
+        if error.errno in (errno.EAGAIN, errno.EACCES):  # nothing else means that somebody has it
+            return None
+        raise InputError(
+            f"{path} cannot be locked ({error.strerror}): use a file system with working locks for {path.parent}"
+        ) from None
+    return descriptor
+
+
+def _open_for_all(path: Path, mode: int) -> int:
+    try:
+        # In a sticky folder such as /tmp, opening somebody else's file with O_CREAT is refused.
+        return os.open(path, mode)
+    except FileNotFoundError:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(path, mode | os.O_CREAT, 0o666)
+    with suppress(PermissionError):  # another user was faster
+        os.fchmod(descriptor, 0o666)  # the umask took rights away
+    return descriptor
 
 
 def unzip(archive: Path, folder: Path, suffixes: tuple[str, ...]) -> None:

@@ -21,7 +21,7 @@ import torch
 from lightning_fabric import Fabric
 
 from mfaranet.errors import InputError
-from mfaranet.files import atomic_write
+from mfaranet.files import atomic_write, try_lock
 
 KEPT = 2
 """States; the one before the last is for a disk that damaged the last."""
@@ -104,18 +104,18 @@ class Resume:
         """Keep other processes from these states while the block runs.
 
         Raises:
-            InputError: one has them, such as a training that outlived the DVC that had started it.
+            InputError: one has them, such as a training that outlived the DVC that had started it; or the file
+                system has no locks.
         """
-        self.folder.parent.mkdir(parents=True, exist_ok=True)
-        with self.folder.with_name(f"{self.folder.name}.lock").open("a") as file:
-            try:
-                # It ends with this process, however that ends, and loader workers do not inherit it.
-                fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError:
-                raise InputError(
-                    f"{file.name}: another process is at this training; wait for its end, or stop it"
-                ) from None
+        path = self.folder.with_name(f"{self.folder.name}.lock")
+        # It ends with this process, however that ends, and loader workers do not inherit it.
+        descriptor = try_lock(path, fcntl.lockf)
+        if descriptor is None:
+            raise InputError(f"{path}: another process is at this training; wait for its end, or stop it")
+        try:
             yield
+        finally:
+            os.close(descriptor)
 
     def _newest(self) -> dict[str, Any] | None:
         for path in reversed(self._paths()):

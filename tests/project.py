@@ -26,7 +26,6 @@ class Project:
         self.environment = {
             **os.environ,
             "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
-            "PYTHONPATH": str(root),
             "DVC_NO_ANALYTICS": "1",
             "OMP_NUM_THREADS": "1",  # on images so small, threads only wait for each other
         }
@@ -83,7 +82,7 @@ def copy(root: Path) -> Project:
 
 
 def smallest(root: Path) -> Project:
-    """Six stages, of one experiment and one table, in a repository with one commit; nothing has run."""
+    """Seven stages, of one experiment and one table, in a repository with one commit; nothing has run."""
     project = copy(root)
     sample = {"form": "sample", "size": [64, 128], "train": 2, "val": 1, "test": 1, "seed": 0}
     profile = {"data": sample, "weights": "none", "train": {**TRAIN, "workers": 0}, "evaluate": EVALUATE, "latency": {}}
@@ -101,7 +100,7 @@ def smallest(root: Path) -> Project:
     project.change("submissions", value=[])
     project.change("latency", value={"strict": {**project.params()["latency"]["strict"], "experiments": ["base"]}})
     graph = yaml.safe_load((root / "dvc.yaml").read_text())
-    kept = ("data", "weights", "train", "evaluate", "complexity", "tables")
+    kept = ("check", "data", "weights", "train", "evaluate", "complexity", "tables")
     graph["stages"] = {name: graph["stages"][name] for name in kept}
     graph["stages"]["tables"]["deps"].remove("results/${item.dataset}/latency")
     (root / "dvc.yaml").write_text(yaml.safe_dump(graph, sort_keys=False))

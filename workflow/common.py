@@ -1,20 +1,24 @@
 """What every stage shares: where files are, how a run describes itself, how it starts."""
 
+import functools
 import hashlib
 import importlib.metadata
 import platform
-import subprocess
-import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import typer
 
+import mfaranet
 from mfaranet.cli import report_errors
+from mfaranet.errors import InputError
 from mfaranet.files import read_json as read_json
 from mfaranet.files import write_json
 from mfaranet.settings import Settings
+from workflow.gpus import hold_gpus
+from workflow.running import announced
+from workflow.snapshot import Snapshot, commit, keep_aside
 
 if TYPE_CHECKING:
     from mfaranet.data.prepared import DatasetRecord
@@ -41,9 +45,40 @@ class Paths:
         self.tables = self.results / "tables"
 
 
-def start(stage: Callable[..., None]) -> None:
-    """Run a stage with its command-line arguments; bad input ends it with one message and status 1."""
-    report_errors(lambda: typer.run(stage))
+def start(stage: Callable[..., bool | None]) -> None:
+    """Run a stage with its command-line arguments; bad input ends it with one message and status 1.
+
+    A stage returns False in a process that leaves the results to another one.
+    """
+
+    @functools.wraps(stage)  # for its arguments
+    def run(**arguments: str) -> None:
+        script = Path(stage.__code__.co_filename)
+        refuse_other_code(script)
+        hold_gpus()
+        with announced("-".join([script.stem, *arguments.values()])):
+            before = Snapshot.take(script.stem, arguments)
+            commit()
+            writes = stage(**arguments)
+            if writes is not False and (edited := before.differences(Snapshot.take(script.stem, arguments))):
+                keep_aside(script.stem, arguments, edited)
+
+    report_errors(lambda: typer.run(run))
+
+
+def refuse_other_code(script: Path) -> None:
+    """Refuse to run code that does not lie in this folder, as DVC records this folder's.
+
+    Raises:
+        InputError: ``script`` or mfaranet is another folder's.
+    """
+    for file in (script, Path(mfaranet.__file__)):
+        here = Path.cwd() / file.parent.name / file.name
+        if not here.exists() or not here.samefile(file):
+            raise InputError(
+                f"{file} would run, but what is recorded is {here}; start the stage in the root of its repository, by "
+                f"DVC, Snakemake or `python -m workflow.{script.stem}`"
+            )
 
 
 def write_run(
@@ -64,7 +99,7 @@ def write_run(
             "stage": stage,
             "params_used": list(used),
             "params_sha256": digests[0] if len(digests) == 1 else hashlib.sha256("".join(digests).encode()).hexdigest(),
-            **_commit(),
+            **commit(),
             "dataset": {
                 "name": record.name,
                 "title": record.title,
@@ -77,21 +112,3 @@ def write_run(
             "versions": {"python": platform.python_version(), **{p: importlib.metadata.version(p) for p in PACKAGES}},
         },
     )
-
-
-def _commit() -> dict[str, Any]:
-    """The code that ran: git's commit, and whether mfaranet/ or workflow/ differ from it."""
-
-    def git(*arguments: str) -> str:
-        return subprocess.run(["git", *arguments], capture_output=True, text=True, check=True).stdout.strip()
-
-    try:
-        return {
-            "commit": git("rev-parse", "HEAD"),
-            "modified": bool(git("status", "--porcelain", "mfaranet", "workflow")),
-        }
-    except (OSError, subprocess.CalledProcessError):
-        print(
-            "this is no git checkout with a commit: the results will not name the code they came from", file=sys.stderr
-        )
-        return {"commit": None, "modified": None}

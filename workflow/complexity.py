@@ -4,7 +4,6 @@ from typing import Any
 
 import torch
 import typer
-from common import Paths, start, write_run
 from tqdm import tqdm
 
 from mfaranet.data.prepared import DatasetRecord
@@ -14,6 +13,7 @@ from mfaranet.measure.complexity import complexity
 from mfaranet.models import get_model
 from mfaranet.params import load
 from mfaranet.settings import EvaluateSettings, NetworkSettings, Size, size_name
+from workflow.common import Paths, start, write_run
 
 
 def main(dataset: str = typer.Argument(help="a data set of params.yaml")) -> None:

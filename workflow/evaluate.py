@@ -4,7 +4,6 @@ import shutil
 
 import torch
 import typer
-from common import Paths, read_json, start, write_run
 
 from mfaranet.checkpoints import load_trained
 from mfaranet.data.prepared import SegmentationDataset
@@ -13,6 +12,7 @@ from mfaranet.files import write_json
 from mfaranet.inference import InputSizes
 from mfaranet.metrics import summarise
 from mfaranet.params import load
+from workflow.common import Paths, read_json, start, write_run
 
 
 def main(

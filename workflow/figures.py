@@ -1,7 +1,6 @@
 """Stage figures: what tables cannot show, of one data set."""
 
 import typer
-from common import Paths, start
 
 from mfaranet.data.prepared import SegmentationDataset, read_png
 from mfaranet.errors import InputError
@@ -11,6 +10,7 @@ from mfaranet.params import load
 from mfaranet.pictures import colour, colour_ids, draw_grid, photograph, spread
 from mfaranet.results import Results
 from mfaranet.settings import FigureSettings
+from workflow.common import Paths, start
 
 
 def main(dataset: str = typer.Argument(help="a data set of params.yaml")) -> None:

@@ -9,6 +9,10 @@ import networkx
 from dvc.dependency.param import ParamsDependency
 from dvc.repo import Repo
 
+from workflow.running import refuse_while_running
+
+CHECK = "check"
+"""The stage that all others come after. What it makes is always the same, so none of them runs again for it."""
 DEFAULTS = {"threads": 1, "gpus": 0, "mem_mb": 2000, "runtime": 60}
 
 
@@ -18,6 +22,7 @@ class Stage:
 
     name: str
     upstream: list[str]
+    above: frozenset[str]  # those that it depends on, directly or not
     inputs: list[str]
     outputs: list[str]
     params: list[str]  # their names: DVC compares the values
@@ -28,6 +33,10 @@ class Stage:
     def rule(self) -> str:
         """The name as Snakemake takes it: without @ and -."""
         return re.sub(r"\W", "_", self.name)
+
+    def runs(self, forced: set[str]) -> bool:
+        """Whether it, or what it depends on, changed or is forced."""
+        return self.changed or self.name in forced or not self.above.isdisjoint(forced)
 
     @property
     def directories(self) -> list[str]:
@@ -45,18 +54,28 @@ class Stage:
 
 
 def read(root: str = ".", status: bool = True) -> list[Stage]:
-    """All stages; with ``status`` false none counts as changed, and DVC is not asked."""
+    """All stages; with ``status`` false none counts as changed, and DVC is not asked.
+
+    Raises:
+        InputError: stages of this folder are running somewhere, which DVC's status could spoil.
+    """
+    if status:
+        refuse_while_running()
     with Repo(root) as repo:
         graph = repo.index.graph  # from a stage to those that it depends on
-        stages = {stage.addressing: stage for stage in graph}
         changed = set(repo.status()) if status else set()
-        below = {each.addressing for name in changed for each in networkx.ancestors(graph, stages[name])}
-        return [
-            _read_stage(stage, list(graph.successors(stage)), name in changed | below) for name, stage in stages.items()
-        ]
+        return [_read_stage(stage, graph, changed) for stage in graph]
 
 
-def _read_stage(stage: Any, upstream: list[Any], changed: bool) -> Stage:
+def forced(stages: list[Stage], settings: Any) -> set[str]:
+    """The stages that `snakemake -f`, `-F` or `-R` names; ``settings`` are Snakemake's of its graph."""
+    names = {*settings.forcerun, *(settings.targets if settings.forcetargets else ())}
+    return {stage.name for stage in stages if settings.forceall or names & {stage.rule, *stage.outputs}}
+
+
+def _read_stage(stage: Any, graph: networkx.DiGraph, changed: set[str]) -> Stage:
+    upstream = list(graph.successors(stage))
+    above = frozenset(each.addressing for each in networkx.descendants(graph, stage))
     made = [out.def_path for each in upstream for out in each.outs]
     inputs: list[str] = []
     params: list[str] = []
@@ -69,11 +88,12 @@ def _read_stage(stage: Any, upstream: list[Any], changed: bool) -> Stage:
     return Stage(
         name=stage.addressing,
         upstream=[each.addressing for each in upstream],
+        above=above,
         inputs=list(dict.fromkeys(inputs)),
         outputs=[out.def_path for out in stage.outs],
         params=params,
         meta={**DEFAULTS, **(stage.meta or {})},
-        changed=changed,
+        changed=stage.addressing in changed or bool(above & changed - {CHECK}),
     )
 
 

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import torch
 import typer
-from common import Paths, start, write_run
 from torch import nn
 
 from mfaranet.checkpoints import load_trained
@@ -17,6 +16,7 @@ from mfaranet.measure.folding import fold_batch_norm
 from mfaranet.measure.latency import measure
 from mfaranet.models import get_model
 from mfaranet.params import Params, load
+from workflow.common import Paths, start, write_run
 
 
 def main(

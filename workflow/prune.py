@@ -1,7 +1,6 @@
 """Stage prune: from a trained MFARANet to the network of one of its scales, without training."""
 
 import typer
-from common import Paths, read_json, start, write_run
 
 from mfaranet.checkpoints import load_trained, save
 from mfaranet.data.prepared import DatasetRecord
@@ -10,6 +9,7 @@ from mfaranet.models import get_model
 from mfaranet.models.mfaranet import MFARANet
 from mfaranet.models.pruned import prune
 from mfaranet.params import load, pruned_name
+from workflow.common import Paths, read_json, start, write_run
 
 
 def main(

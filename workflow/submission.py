@@ -2,7 +2,6 @@
 
 import torch
 import typer
-from common import Paths, read_json, start, write_run
 
 from mfaranet.checkpoints import load_trained
 from mfaranet.data.prepared import DatasetRecord
@@ -10,6 +9,7 @@ from mfaranet.files import sha256
 from mfaranet.inference import InputSizes
 from mfaranet.params import load
 from mfaranet.submission import SPLIT, write_submission
+from workflow.common import Paths, read_json, start, write_run
 
 
 def main(

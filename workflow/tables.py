@@ -1,10 +1,10 @@
 """Stage tables: one table of one data set as Markdown, CSV and LaTeX, and the origin of every cell as JSON."""
 
 import typer
-from common import Paths, start
 
 from mfaranet.params import load
 from mfaranet.tables import build
+from workflow.common import Paths, start
 
 
 def main(

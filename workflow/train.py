@@ -1,13 +1,10 @@
 """Stage train: one experiment on one data set."""
 
-import hashlib
 from pathlib import Path
 from typing import Any
 
 import torch
 import typer
-import yaml
-from common import Paths, read_json, start, write_run
 from torch import nn
 
 from mfaranet.checkpoints import load_backbone
@@ -19,6 +16,8 @@ from mfaranet.resume import Resume
 from mfaranet.settings import Settings
 from mfaranet.training import open_curves, train
 from mfaranet.weights import fetch_released
+from workflow.common import Paths, read_json, start, write_run
+from workflow.snapshot import Snapshot
 
 USED = ("data", "weights", "network", "train")
 
@@ -26,13 +25,14 @@ USED = ("data", "weights", "network", "train")
 def main(
     dataset: str = typer.Argument(help="a data set of params.yaml"),
     experiment: str = typer.Argument(help="an experiment of params.yaml"),
-) -> None:
+) -> bool:
     """Train, or take the authors' network, and write checkpoints, curves and a description of the run."""
     settings = load().settings(dataset, experiment)
     chosen = settings.train
     paths = Paths(dataset, experiment)
     record = DatasetRecord.load(paths.data)
-    resume = Resume(paths.resume, fingerprint(settings, paths, record))
+    code = Snapshot.take("train", {"dataset": dataset, "experiment": experiment}).code_digest()
+    resume = Resume(paths.resume, fingerprint(settings, code, paths, record))
     torch.manual_seed(chosen.seed)
     model = get_model(settings.network.name, len(record.classes), **settings.network.options)
     facts: dict[str, Any] = {
@@ -58,9 +58,10 @@ def main(
         if not train(
             model, chosen, paths.data, output=paths.checkpoints, curves=paths.training, facts=facts, resume=resume
         ):
-            return  # another process of the same training writes
+            return False  # another process of the same training writes
     stage = f"train@{dataset}-{experiment}"
     write_run(paths.training, stage, [settings], USED, record, weights=weights, split=chosen.split)
+    return True
 
 
 def start_from(model: nn.Module, settings: Settings, paths: Paths) -> Any:
@@ -80,16 +81,12 @@ def initial_weights(settings: Settings, paths: Paths) -> Path | None:
     return paths.weights / f"{backbone}.safetensors" if settings.weights != "none" and backbone else None
 
 
-def fingerprint(settings: Settings, paths: Paths, record: DatasetRecord) -> dict[str, str]:
-    """What a training must have in common with a stopped one to go on from it. The code is what dvc.yaml names."""
+def fingerprint(settings: Settings, code: str, paths: Paths, record: DatasetRecord) -> dict[str, str]:
+    """What a training must have in common with a stopped one to go on from it; ``code`` is a digest."""
     weights = initial_weights(settings, paths)
-    stage = yaml.safe_load(Path("dvc.yaml").read_text())["stages"]["train"]
-    named = [Path(name) for name in stage["deps"] if "$" not in name]
-    files = sorted({file for path in named for file in (path.rglob("*.py") if path.is_dir() else [path])})
-    code = "".join(f"{file.as_posix()} {sha256(file)}\n" for file in files)
     return {
         "parameters": settings.digest(*USED),
-        "code": hashlib.sha256(code.encode()).hexdigest(),
+        "code": code,
         "data": record.fingerprint,
         "initial weights": sha256(weights) if weights and weights.exists() else "none",
         "versions": f"torch {torch.__version__}",

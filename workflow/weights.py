@@ -1,12 +1,12 @@
 """Stage weights: the ImageNet weights that a data set's trainings start from, or none."""
 
 import typer
-from common import Paths, start
 
 from mfaranet.errors import InputError
 from mfaranet.files import write_json
 from mfaranet.params import Params, load
 from mfaranet.weights import fetch_backbone
+from workflow.common import Paths, start
 
 
 def main(dataset: str = typer.Argument(help="a data set of params.yaml")) -> None:

@@ -1,0 +1,1 @@
+"""The stages of dvc.yaml, each a module of its name: ``python -m workflow.<stage>``, in the repository's root."""
