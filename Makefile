@@ -3,7 +3,7 @@ READY := .venv/.ready
 # DVC starts `python` of the environment it finds first.
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
-.PHONY: help repro test lint bench
+.PHONY: help repro test lint bench scm
 
 help:
 	@echo "make repro   run the pipeline on the data sets of params.yaml and say where the tables are"
@@ -11,12 +11,11 @@ help:
 	@echo "make lint    check format, style and types"
 	@echo "make bench   time us against ourselves; nothing else should run"
 
-repro: $(READY)
-	mfaranet params
+repro: $(READY) scm
 	dvc repro
 	@ls results/*/tables/*.md
 
-test: $(READY)
+test: $(READY) scm
 	pytest
 
 lint: $(READY)
@@ -26,8 +25,12 @@ lint: $(READY)
 	mypy
 
 bench: $(READY)
-	python benchmarks/pruning.py
-	python benchmarks/engines.py
+	python -m benchmarks.pruning
+	python -m benchmarks.engines
+
+# A downloaded zip has no .git, and DVC wants to be told.
+scm: $(READY)
+	@[ -e .git ] || git rev-parse --git-dir > /dev/null 2>&1 || dvc config --local core.no_scm true
 
 $(READY): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' || \

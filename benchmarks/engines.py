@@ -1,6 +1,6 @@
 """How much sooner does `snakemake -j2` finish the sample pipeline than `dvc repro`? Prints both times and their ratio.
 
-python benchmarks/engines.py [experiment...]   # all those of params.yaml take a quarter of an hour
+python -m benchmarks.engines [experiment...]   # all those of params.yaml take a quarter of an hour
 
 Each engine starts from nothing in a clone of the last commit. `dvc repro` runs one stage at a time, with as many
 threads as torch takes; Snakemake two, with the threads of their rules. Fails where the ratio is above 0.7. Nothing else
@@ -46,7 +46,7 @@ def run(command: list[str], root: Path, experiments: list[str]) -> float:
     params["selected_experiments"] = experiments or params["selected_experiments"]
     (root / "params.yaml").write_text(yaml.safe_dump(params, sort_keys=False))
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    environment = {**os.environ, "PATH": path, "PYTHONPATH": str(root)}
+    environment = {**os.environ, "PATH": path}
     environment.pop("OMP_NUM_THREADS", None)
     log = root.with_suffix(".log")
     start = time.perf_counter()

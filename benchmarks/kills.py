@@ -3,7 +3,7 @@
 Kills the stage train, on a small drawn sample in a copy of the repository, at random moments with random signals,
 removes its outputs as DVC does, and starts it again; compares all files, bit for bit, whenever a training ends.
 
-python benchmarks/kills.py [kills] [seed]
+python -m benchmarks.kills [kills] [seed]
 """
 
 import os
@@ -22,6 +22,7 @@ import yaml
 REPOSITORY = Path(__file__).parents[1]
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1, signal.SIGKILL)
 OUTPUTS = (Path("runs/sample/train/base"), Path("results/sample/train/base"))
+ONE_THREAD = {**os.environ, "OMP_NUM_THREADS": "1"}
 STATES = Path("runs/sample/resume/base")
 
 
@@ -74,19 +75,14 @@ def copy(root: Path) -> Path:
     profile["train"] |= {"epochs": 8, "batch_size": 4, "accumulate": 2, "workers": 1, "validate_every": 3}
     path.write_text(yaml.safe_dump(params))
     for stage in ("data", "weights"):
-        subprocess.run([sys.executable, f"workflow/{stage}.py", "sample"], cwd=root, env=environment(root), check=True)
+        subprocess.run([sys.executable, "-m", f"workflow.{stage}", "sample"], cwd=root, env=ONE_THREAD, check=True)
     return root
-
-
-def environment(root: Path) -> dict[str, str]:
-    """That of the copy's code, on one thread."""
-    return {**os.environ, "PYTHONPATH": str(root), "OMP_NUM_THREADS": "1"}
 
 
 def train(root: Path, moment: float | None, number: signal.Signals = signal.SIGKILL) -> tuple[int, str]:
     """Run the stage, and kill it after ``moment`` seconds; status, and stderr."""
-    command = [sys.executable, "workflow/train.py", "sample", "base"]
-    process = subprocess.Popen(command, cwd=root, env=environment(root), stderr=subprocess.PIPE, text=True)
+    command = [sys.executable, "-m", "workflow.train", "sample", "base"]
+    process = subprocess.Popen(command, cwd=root, env=ONE_THREAD, stderr=subprocess.PIPE, text=True)
     try:
         _, said = process.communicate(timeout=moment)
     except subprocess.TimeoutExpired:

@@ -1,6 +1,6 @@
 """Is the pruned network faster than the full one in every interleaved repeat? Prints a ratio for each, and says so.
 
-python benchmarks/pruning.py [height width]
+python -m benchmarks.pruning [height width]
 """
 
 import sys

@@ -1,6 +1,6 @@
 """Seconds for one image in training and in evaluation, as docs/scale.md needs them. Nothing else should run.
 
-python benchmarks/scale.py [height width [batch]]    (of a training crop; evaluation is at height x twice the height)
+python -m benchmarks.scale [height width [batch]]    (of a training crop; evaluation is at height x twice the height)
 """
 
 import statistics

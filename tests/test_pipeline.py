@@ -30,8 +30,9 @@ from mfaranet.checkpoints import load_trained
 from mfaranet.files import sha256
 
 TABLES = ("overall", "per_class", "pruned", "complexity", "latency")
-# The stages that a new training reruns, itself included.
+# The stages that a new training reruns, itself included, and the check of params.yaml.
 TRAINED = {
+    "check",
     "train@sample-base",
     "evaluate@sample-base",
     "prune@sample-base",
@@ -222,7 +223,7 @@ def test_dvc_shows_metrics_params_and_plots(project: Project) -> None:
 
 def test_a_table_definition_reruns_that_table_alone(project: Project) -> None:
     project.change("tables", "overall", "title", value="Another title")
-    assert project.repro("tables") == {"tables@sample-overall"}
+    assert project.repro("tables") == {"check", "tables@sample-overall"}
     assert "# Another title" in (project.root / "results/sample/tables/overall.md").read_text()
 
 
@@ -320,7 +321,7 @@ def test_a_spoilt_data_set_stops_its_stage(
 ) -> None:
     before = project.digests("data")
     spoil(camvid_subset(tmp_path))
-    said = project.run(sys.executable, "workflow/data.py", "camvid", status=1, MFARANET_CAMVID=str(tmp_path))
+    said = project.run(sys.executable, "-m", "workflow.data", "camvid", status=1, MFARANET_CAMVID=str(tmp_path))
     assert message in said
     assert "Traceback" not in said
     assert project.digests("data") == before

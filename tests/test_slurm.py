@@ -19,16 +19,16 @@ def test_on_slurm(tmp_path: Path) -> None:
     project = smallest(tmp_path)
     graph = project.root / "dvc.yaml"
     # Fails where the first attempt leaves no mark.
-    once = "test -e tried || { touch tried; exit 1; }; python workflow/weights.py"
-    graph.write_text(graph.read_text().replace("cmd: python workflow/weights.py", f"cmd: {once}"))
+    once = "test -e tried || { touch tried; exit 1; }; ${python} workflow.weights"
+    graph.write_text(graph.read_text().replace("cmd: ${python} workflow.weights", f"cmd: {once}"))
     said = project.run(
         str(REPOSITORY / "tests/slurm.sh"),
         *("snakemake", "--profile", "profiles/slurm", "--latency-wait", "10"),
         *("--slurm-keep-successful-logs", "--slurm-status-command", "squeue"),
         *("--slurm-init-seconds-before-status-checks", "3"),
     )
-    # Six stages, one of them twice.
-    assert len(re.findall(r"has been submitted with SLURM jobid", said)) == 7
+    # Seven stages, one of them twice.
+    assert len(re.findall(r"has been submitted with SLURM jobid", said)) == 8
     logs = sorted((project.root / ".snakemake/slurm_logs/rule_weights_sample").glob("*.log"))
     assert [re.findall(r"\bmem_mb=(\d+)", log.read_text())[-1] for log in logs] == ["2000", "4000"]
     assert project.changed() == set()

@@ -19,6 +19,7 @@ from mfaranet.checkpoints import load_trained
 
 # All stages of the smallest project, and those below a training.
 STAGES = {
+    "check",
     "data@sample",
     "weights@sample",
     "train@sample-base",
@@ -27,6 +28,7 @@ STAGES = {
     "tables@sample-overall",
 }
 TRAINED = {"train@sample-base", "evaluate@sample-base", "tables@sample-overall"}
+EDITED = {"check", "tables@sample-overall"}
 TABLE = "results/sample/tables/overall"
 
 
@@ -103,10 +105,10 @@ def test_neither_lost_records_nor_times_make_a_change(project: Project) -> None:
 
 def test_an_edited_table_runs_alone_by_either_engine(project: Project) -> None:
     project.change("tables", "overall", "title", value="Another title")
-    assert project.changed() == {"tables@sample-overall"}
-    assert wanted(project) == rules({"tables@sample-overall"})
-    assert wanted(project, "complexity_sample") == set()
-    assert project.repro() == {"tables@sample-overall"}
+    assert project.changed() == EDITED
+    assert wanted(project) == rules(EDITED)
+    assert wanted(project, "complexity_sample") == {"check"}
+    assert project.repro() == EDITED
     assert wanted(project) == set()
     # Not by Snakemake's records either, in which the inputs are others.
     project.change("tables", "overall", "title", value="A third title")
@@ -155,10 +157,59 @@ def test_stages_whose_inputs_come_out_as_they_were_do_not_run(project: Project) 
     assert (project.root / "runs/sample/train/base/last.safetensors").read_bytes() == trained
 
 
+def test_a_forced_stage_runs_by_either_engine(project: Project) -> None:
+    logs = project.root / "logs/snakemake"
+
+    def ran() -> set[str]:
+        return {path.stem for path in logs.glob("*.log") if "Running stage" in path.read_text()}
+
+    shutil.rmtree(logs)
+    project.run("snakemake", "-j1", "-f", "complexity_sample")
+    assert ran() == {"complexity_sample"}
+    shutil.rmtree(logs)
+    project.run("snakemake", "-j1", "-f", f"{TABLE}.md")
+    assert ran() == {"tables_sample_overall"}
+    # -R takes along what depends on it, for which DVC finds that nothing changed.
+    shutil.rmtree(logs)
+    assert wanted(project, "-R", "evaluate_sample_base") == {"evaluate_sample_base", "tables_sample_overall"}
+    project.run("snakemake", "-j1", "-R", "evaluate_sample_base")
+    assert "evaluate_sample_base" in ran() <= {"evaluate_sample_base", "tables_sample_overall"}
+    assert wanted(project, "-F") == rules(STAGES)
+    assert project.repro("--force", "--single-item", "complexity@sample") == {"complexity@sample"}
+    # Not for ever.
+    shutil.rmtree(logs)
+    project.run("snakemake", "-j1")
+    assert ran() == set()
+
+
+def test_a_wrong_key_removes_nothing(project: Project) -> None:
+    """It is refused before DVC removes the results of the stages that would run with it."""
+    before = {folder: project.digests(folder) for folder in ("data", "runs", "results")}
+    params = project.root / "params.yaml"
+    right = params.read_text()
+    said = project.run("dvc", "exp", "run", "-S", "+train.epoch=1", "train@sample-base", status=255)
+    assert "error: params.yaml: train.epoch: unknown key" in said
+    assert "Traceback" not in said
+    project.run("snakemake", "-j2", status=1)
+    assert "train.epoch: unknown key" in (project.root / "logs/snakemake/check.log").read_text()
+    assert {folder: project.digests(folder) for folder in before} == before
+    params.write_text(right)
+    assert project.changed() == set()
+
+
+def test_a_dry_run_in_a_fresh_clone_names_what_is_stale(project: Project, tmp_path: Path) -> None:
+    project.commit("results")
+    project.run("git", "clone", "-q", str(project.root), str(tmp_path / "clone"))
+    clone = Project(tmp_path / "clone")
+    clone.change("tables", "overall", "title", value="In a clone")
+    said = clone.run("dvc", "repro", "--dry", "--allow-missing")
+    assert set(re.findall(r"Running stage '([^']+)'", said)) == EDITED
+
+
 def test_a_killed_run_goes_on(project: Project) -> None:
     project.change("profiles", "sample", "train", "epochs", value=1)
-    assert project.changed() == {"train@sample-base"}
-    assert wanted(project) == rules(TRAINED)
+    assert project.changed() == {"check", "train@sample-base"}
+    assert wanted(project) == rules({"check", *TRAINED})
     log = project.root / "logs/snakemake/train_sample_base.log"
     log.unlink()
     started = subprocess.Popen(
@@ -241,10 +292,10 @@ def test_a_colleague_goes_on_from_what_was_pushed(project: Project, tmp_path: Pa
     # Without the data: a table needs the results alone, which git has.
     laptop = clone("laptop")
     laptop.change("tables", "overall", "title", value="On a laptop")
-    assert laptop.repro("--pull", "--allow-missing") == {"tables@sample-overall"}
+    assert laptop.repro("--pull", "--allow-missing") == EDITED
     assert "# On a laptop" in (laptop.root / f"{TABLE}.md").read_text()
     assert not (laptop.root / "data").exists()
-    assert not (laptop.root / "runs").exists()
+    assert not (laptop.root / "runs/sample").exists()
 
 
 def test_the_linter_has_one_complaint(project: Project) -> None:
@@ -253,20 +304,3 @@ def test_the_linter_has_one_complaint(project: Project) -> None:
     assert set(re.findall(r"^    \* (.*):$", said, re.MULTILINE)) == {
         "Specify a conda environment or container for each rule."
     }
-
-
-@pytest.mark.parametrize(("count", "used"), [("1", {"0", "1"}), ("2", {"0,1"})])
-def test_a_card_is_held_by_one_command(tmp_path: Path, count: str, used: set[str]) -> None:
-    """Four at once on two cards: never two on one, each card is used, and none waits for ever."""
-    show = "echo start $CUDA_VISIBLE_DEVICES >> log; sleep 0.5; echo end $CUDA_VISIBLE_DEVICES >> log"
-    environment = {**os.environ, "CUDA_VISIBLE_DEVICES": "0,1", "TMPDIR": str(tmp_path)}
-    environment.pop("SLURM_JOB_ID", None)
-    command = [sys.executable, str(REPOSITORY / "workflow/cards.py"), count, "sh", "-c", show]
-    started = [subprocess.Popen(command, cwd=tmp_path, env=environment) for _ in range(4)]
-    assert [each.wait(60) for each in started] == [0] * 4
-    held: set[str] = set()
-    for line in (tmp_path / "log").read_text().splitlines():
-        event, card = line.split()
-        assert (card in held) == (event == "end")
-        held ^= {card}
-    assert {line.split()[1] for line in (tmp_path / "log").read_text().splitlines()} == used
