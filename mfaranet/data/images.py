@@ -1,6 +1,6 @@
-"""The one reader of pictures that users have: of any kind that programs and cameras write, and one kind out of it.
+"""The one reader of the pictures that users bring: each is made upright 8-bit RGB, or refused with a sentence.
 
-What cannot be read right is refused. Colours are taken as sRGB, embedded colour profiles are not applied.
+Colours are taken as sRGB; embedded colour profiles are not applied.
 """
 
 import warnings
