@@ -84,8 +84,9 @@ def predict(
 ) -> None:
     """Segment images with a trained network, the whole image at once and at its own size.
 
-    Images are turned upright by their EXIF orientation; of 16 bits the upper 8 count; what is transparent lies over
-    white; animated images, several pages and float pixels are refused. No file is replaced that predict did not write.
+    Images are turned upright by their EXIF orientation. Of 16 bits the upper 8
+    count. What is transparent lies over white. Animated images, several pages
+    and float pixels are refused. No file is replaced that predict did not write.
     """
     from mfaranet.apply import segment
 

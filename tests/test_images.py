@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from mfaranet.data.images import read_image
+from mfaranet.data.prepared import read_png
 from mfaranet.errors import InputError
 
 CASES = Path(__file__).parents[2] / "shared/cases"
@@ -250,6 +251,13 @@ def test_what_cannot_be_read_right_is_refused_with_a_sentence(name: str, tmp_pat
     assert message in said
     assert said.startswith(str(tmp_path / name))
     assert "\n" not in said
+
+
+def test_prepared_pictures_that_were_spoilt_are_refused_too(tmp_path: Path) -> None:
+    for name in ("bomb.png", "empty.png", "part.png", "nothing.png", "folder.png"):
+        WRONG[name][0](tmp_path / name)
+        with pytest.raises(InputError, match=f"{name} is missing or damaged; prepare the data set again"):
+            read_png(tmp_path / name)
 
 
 @pytest.mark.filterwarnings("ignore:Corrupt EXIF")
