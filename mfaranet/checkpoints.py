@@ -105,6 +105,6 @@ def _advice(path: Path) -> str:
     if there and path.name in _CHECKPOINTS:
         return (
             f"{beside}. A training writes last.safetensors whenever it validates, and best.safetensors when a "
-            "validation gives more than those before; evaluate.checkpoint in params.yaml says which of the two is used"
+            "validation gives more than those before; set evaluate.checkpoint in params.yaml to one that is there"
         )
     return f"{beside}; check the path, or run the stage that makes the file"

@@ -210,7 +210,7 @@ def test_a_missing_checkpoint_is_told_with_what_is_there(tmp_path: Path) -> None
     said = str(refused.value)
     assert f"best.safetensors does not exist; {folder} holds last.safetensors. A training writes" in said
     assert "best.safetensors when a validation gives more" in said
-    assert "evaluate.checkpoint in params.yaml says which" in said
+    assert "set evaluate.checkpoint in params.yaml to one that is there" in said
     assert "again" not in said
     with pytest.raises(
         InputError, match=r"resnet18.safetensors does not exist; .* holds last.safetensors; check the path"
