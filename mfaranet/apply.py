@@ -5,54 +5,70 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image, UnidentifiedImageError
 from tqdm import tqdm
 
-from mfaranet.checkpoints import load_trained, save
+from mfaranet.checkpoints import load_trained, read_facts, save
 from mfaranet.data import cityscapes
+from mfaranet.data.images import read_image
 from mfaranet.errors import InputError
-from mfaranet.files import sha256, write_png
+from mfaranet.files import png_software, sha256, write_png
 from mfaranet.inference import PROTOCOLS, InputSizes, predict
 from mfaranet.models import get_model
 from mfaranet.official import OfficialCheckpoint, load_official_checkpoint
 from mfaranet.settings import NetworkSettings
+from mfaranet.targets import check_targets
+
+# Stored in what is written, so that --force knows it again.
+_PREDICT, _CONVERT = "mfaranet predict", "mfaranet convert"
 
 
-def segment(checkpoint: Path, images: Sequence[Path], output: Path) -> list[Path]:
+def segment(checkpoint: Path, images: Sequence[Path], output: Path, *, force: bool = False) -> list[Path]:
     """Write the label map of each image, in the data set's display colours, to ``output``; return the paths.
 
+    Args:
+        checkpoint: a file that load_trained takes.
+        images: files that read_image takes.
+        output: folder of ``<stem>.png``.
+        force: replace label maps that an earlier call wrote; nothing else is replaced in any case.
+
     Raises:
-        InputError: the checkpoint or an image cannot be read, or two images have the same name.
+        InputError: the checkpoint or an image cannot be read, two images have the same name, a file is in the way, or
+            ``output`` cannot be written to.
     """
-    stems = [path.stem for path in images]
-    for path in images:
-        if stems.count(path.stem) > 1:
-            raise InputError(f"{path}: another image is called {path.stem} too; segment them into separate folders")
+    targets = _label_maps(images, output)
+    check_targets(
+        targets,
+        inputs=[checkpoint, *images],
+        ours=lambda path: png_software(path) == _PREDICT,
+        command=_PREDICT,
+        force=force,
+    )
     model, facts = load_trained(checkpoint)
+    if len(facts.get("colours", [])) != len(facts["classes"]):
+        raise InputError(f"{checkpoint} has not one colour for each class to paint a label map with")
     palette = np.array(facts["colours"], dtype=np.uint8)
-    written = []
-    for path in tqdm(images, desc="segment"):
-        try:
-            image = torch.from_numpy(np.array(Image.open(path).convert("RGB"))).permute(2, 0, 1)
-        except (OSError, UnidentifiedImageError) as error:
-            raise InputError(f"{path} is no readable image: {error}") from None
+    for path, target in zip(tqdm(images, desc="segment"), targets, strict=True):
+        image = read_image(path)
         size = (image.shape[-2], image.shape[-1])
         with torch.inference_mode():
             labels = predict(model, image, PROTOCOLS["full_image"], InputSizes(size, size, max(size)))
-        target = output / f"{path.stem}.png"
-        write_png(target, palette[labels.numpy()])
-        written.append(target)
-    return written
+        write_png(target, palette[labels.numpy()], software=_PREDICT)
+    return targets
 
 
-def convert_released(file: Path, output: Path, network: NetworkSettings) -> OfficialCheckpoint:
+def convert_released(file: Path, output: Path, network: NetworkSettings, *, force: bool = False) -> OfficialCheckpoint:
     """Write a network that the authors trained on Cityscapes as a checkpoint of ours, safetensors with facts.
 
+    Args:
+        file: what load_official_checkpoint takes.
+        output: the file to write.
+        network: the network of ``file``, and its options.
+        force: replace what an earlier call wrote there; nothing else is replaced in any case.
+
     Raises:
-        InputError: the file cannot be read, or is not of this network; ``output`` exists already.
+        InputError: the file cannot be read, or is not of this network; ``output`` is in the way, or cannot be written.
     """
-    if output.exists():
-        raise InputError(f"{output} exists already, and is not overwritten")
+    check_targets([output], inputs=[file], ours=_is_converted, command=_CONVERT, force=force)
     labels = cityscapes.label_set()
     model = get_model(network.name, len(labels.classes), **network.options)
     found = load_official_checkpoint(model, file)
@@ -64,6 +80,26 @@ def convert_released(file: Path, output: Path, network: NetworkSettings) -> Offi
         "dataset": "Cityscapes",
         "epoch": found.epoch,
         "weights": {"released": {"origin": str(file), "sha256": sha256(file)}},
+        "software": _CONVERT,
     }
     save(model, output, facts)
     return found
+
+
+def _label_maps(images: Sequence[Path], output: Path) -> list[Path]:
+    """Where the label map of each image goes; where case does not count, names that differ in it are the same."""
+    seen = set()
+    for path in images:
+        if not path.exists():
+            raise InputError(f"{path} does not exist")
+        if path.stem.casefold() in seen:
+            raise InputError(f"{path}: another image is called {path.stem} too; segment them into separate folders")
+        seen.add(path.stem.casefold())
+    return [output / f"{path.stem}.png" for path in images]
+
+
+def _is_converted(path: Path) -> bool:
+    try:
+        return read_facts(path).get("software") == _CONVERT
+    except InputError:
+        return False

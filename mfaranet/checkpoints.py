@@ -1,7 +1,8 @@
 """Our weight files: safetensors with facts about them."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,9 @@ from torch import Tensor, nn
 from mfaranet.errors import InputError
 from mfaranet.files import atomic_write
 from mfaranet.models import get_model
+
+_CHECKPOINTS = ("best.safetensors", "last.safetensors")
+_PICKLED = (".pt", ".pth", ".pkl", ".ckpt", ".bin")
 
 
 def save(model: nn.Module, path: Path, facts: Mapping[str, Any]) -> None:
@@ -26,14 +30,18 @@ def read(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """Tensors and facts of a safetensors file.
 
     Raises:
-        InputError: the file is missing or damaged.
+        InputError: the file is missing, damaged or of another kind.
     """
-    try:
-        with safe_open(path, framework="pt") as file:
-            metadata = file.metadata() or {}
-        return load_file(path), json.loads(metadata.get("facts", "{}"))
-    except (OSError, SafetensorError, json.JSONDecodeError) as error:
-        raise InputError(f"{path} cannot be read ({error}); run the stage that makes it again") from None
+    facts = read_facts(path)
+    with _explained(path):
+        return load_file(path), facts
+
+
+def read_facts(path: Path) -> dict[str, Any]:
+    """The facts in a safetensors file, empty if it has none; errors as in ``read``."""
+    with _explained(path), safe_open(path, framework="pt") as file:
+        facts = json.loads((file.metadata() or {}).get("facts", "{}"))
+        return facts if isinstance(facts, dict) else {}
 
 
 def load_trained(path: Path) -> tuple[nn.Module, dict[str, Any]]:
@@ -46,7 +54,10 @@ def load_trained(path: Path) -> tuple[nn.Module, dict[str, Any]]:
     missing = {"network", "options", "classes"} - facts.keys()
     if missing:
         raise InputError(f"{path} does not say which network it holds; is it a checkpoint of the stage train?")
-    model = get_model(facts["network"], len(facts["classes"]), **facts["options"])
+    try:
+        model = get_model(facts["network"], len(facts["classes"]), **facts["options"])
+    except (TypeError, ValueError) as error:
+        raise InputError(f"{path} names a network that cannot be built here: {error}") from None
     _fill(model, state, path)
     return model.eval(), facts
 
@@ -67,3 +78,33 @@ def _fill(module: nn.Module, state: Mapping[str, Tensor], path: Path) -> None:
         module.load_state_dict(state)
     except RuntimeError as error:
         raise InputError(f"{path} does not fit the network: {error}") from None
+
+
+@contextmanager
+def _explained(path: Path) -> Iterator[None]:
+    """Turn what goes wrong in reading a file into one sentence."""
+    try:
+        yield
+    except FileNotFoundError:
+        raise InputError(f"{path} does not exist; {_advice(path)}") from None
+    except (OSError, SafetensorError, json.JSONDecodeError) as error:
+        if path.suffix in _PICKLED:
+            raise InputError(
+                f"{path} is a file of torch.save, and safetensors are read here: `mfaranet convert` makes one of a "
+                "network that the authors trained; of a training here take best.safetensors or last.safetensors"
+            ) from None
+        raise InputError(
+            f"{path} cannot be read ({error}): damaged, or no safetensors file; run the stage that makes it again"
+        ) from None
+
+
+def _advice(path: Path) -> str:
+    """What to do about a missing file."""
+    there = sorted(file.name for file in path.parent.glob("*.safetensors"))
+    beside = f"{path.parent} holds {', '.join(there)}" if there else f"{path.parent} holds no .safetensors"
+    if there and path.name in _CHECKPOINTS:
+        return (
+            f"{beside}. A training writes last.safetensors whenever it validates, and best.safetensors when a "
+            "validation gives more than those before; set evaluate.checkpoint in params.yaml to one that is there"
+        )
+    return f"{beside}; check the path, or run the stage that makes the file"

@@ -56,12 +56,18 @@ def convert(
     file: Annotated[Path, typer.Argument(help="the authors' .pth, trained on Cityscapes")],
     output: Annotated[Path, typer.Argument(help="the file to write, .safetensors")],
     experiment: Annotated[str, typer.Option(help="experiment of params.yaml with the network's options")] = "base",
+    force: Annotated[
+        bool, typer.Option("--force", help="replace what an earlier convert wrote, and only that")
+    ] = False,
 ) -> None:
-    """Bring a trained network of the authors into our form, for `mfaranet predict` or load_trained."""
+    """Bring a trained network of the authors into our form, for `mfaranet predict`.
+
+    No file is replaced that convert did not write.
+    """
     from mfaranet.apply import convert_released
     from mfaranet.params import load
 
-    found = convert_released(file, output, load().settings("cityscapes", experiment).network)
+    found = convert_released(file, output, load().settings("cityscapes", experiment).network, force=force)
     typer.echo(f"{output}: epoch {found.epoch}; left out: {', '.join(found.left_out) or 'nothing'}")
     if found.untouched:
         typer.echo(f"not in the file, training-only and left as initialised: {', '.join(found.untouched)}")
@@ -70,13 +76,21 @@ def convert(
 @app.command()
 def predict(
     checkpoint: Annotated[Path, typer.Argument(help="best.safetensors or last.safetensors of a training run")],
-    images: Annotated[list[Path], typer.Argument(help="RGB images of any size")],
+    images: Annotated[list[Path], typer.Argument(help="PNG, JPEG, WebP, AVIF, TIFF, JPEG 2000, BMP, GIF or PNM")],
     output: Annotated[Path, typer.Option(help="folder for the label maps, one colour PNG an image")],
+    force: Annotated[
+        bool, typer.Option("--force", help="replace what an earlier predict wrote, and only that")
+    ] = False,
 ) -> None:
-    """Segment images with a trained network, the whole image at once and at its own size."""
+    """Segment images with a trained network, the whole image at once and at its own size.
+
+    Images are turned upright by their EXIF orientation. Of 16 bits the upper 8
+    count. What is transparent lies over white. Animated images, several pages
+    and float pixels are refused. No file is replaced that predict did not write.
+    """
     from mfaranet.apply import segment
 
-    for path in segment(checkpoint, images, output):
+    for path in segment(checkpoint, images, output, force=force):
         typer.echo(str(path))
 
 

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
 from mfaranet.errors import InputError
 
@@ -59,9 +60,22 @@ def read_json(path: Path) -> Any:
         raise InputError(f"{path} cannot be read ({error}); run the stage that makes it again") from None
 
 
-def write_png(path: Path, pixels: NDArray[np.uint8]) -> None:
-    """Write an image (H, W) or (H, W, 3), whole or not at all."""
-    atomic_write(path, lambda temporary: Image.fromarray(pixels).save(temporary, format="PNG"))
+def write_png(path: Path, pixels: NDArray[np.uint8], software: str | None = None) -> None:
+    """Write an image (H, W) or (H, W, 3), whole or not at all; ``software`` is stored in it, see png_software."""
+    about = PngInfo()
+    if software:
+        about.add_text("Software", software)
+    atomic_write(path, lambda temporary: Image.fromarray(pixels).save(temporary, format="PNG", pnginfo=about))
+
+
+def png_software(path: Path) -> str | None:
+    """The program that a PNG file says made it, None where it says nothing or is no PNG."""
+    try:
+        with Image.open(path, formats=["PNG"]) as image:
+            found = image.info.get("Software")
+    except Exception:  # Pillow raises half a dozen kinds on what is no PNG
+        return None
+    return found if isinstance(found, str) else None
 
 
 @contextmanager

@@ -3,9 +3,11 @@
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from numbers import Integral
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -32,7 +34,16 @@ _DECODER = [
 _TRAINING_ONLY = ("boundary_heads.", "auxiliary_heads.")
 # What a file may hold beside the network: the loss's buffer, and heads that only training needs.
 _LEFT_OUT = ("criterion.", "boundary_heads.", "aux_head.")
-_WRAPPERS = ("state_dict", "model", "segmenter")
+# Where in a file the state dict may lie.
+_WRAPPERS = ("state_dict", "model_state_dict", "model", "net", "segmenter")
+# What DataParallel, torch.compile and classes around the network put in front of its names, in any order.
+_PREFIXES = re.compile(r"^((module|model|_orig_mod)\.)+|(?<=\.)(_orig_mod\.)+")
+# A score or an epoch beside the network may be a numpy number; to build one runs no code of the file.
+_NUMPY_NUMBERS: list[Any] = [
+    *((np.float64().__reduce__()[0], f"numpy.{core}.multiarray.scalar") for core in ("core", "_core")),
+    np.dtype,
+    *(type(np.dtype(code)) for code in np.typecodes["AllInteger"] + np.typecodes["Float"] + "?"),
+]
 _CLASSIFIER = ("fc.", "conv_last.", "bn.", "linear.", "stage1.4.")
 
 
@@ -49,8 +60,9 @@ class OfficialCheckpoint:
 def load_official_checkpoint(model: nn.Module, source: Path | str | Mapping[str, Any]) -> OfficialCheckpoint:
     """Fill a MFARANet from the authors' ``.pth``, or from a state dict in their names.
 
-    Takes the names of both official classes (MFARANet and its ScaleChoice), with or without ``module.`` in front,
-    alone or beside an optimizer's state and an epoch. The network is filled wholly or not at all.
+    Takes the names of both official classes (MFARANet and its ScaleChoice), with or without ``module.``, ``model.`` and
+    ``_orig_mod.`` in front, alone or (as ``state_dict``, ``model_state_dict``, ``model``, ``net`` or ``segmenter``)
+    beside an optimizer's state and an epoch. The network is filled wholly or not at all.
 
     A network of ``models.comparators`` is filled from a file of the implementation that its docstring names, where
     the names are known to map one to one. How images are prepared for it is the caller's affair.
@@ -87,7 +99,7 @@ def load_official_checkpoint(model: nn.Module, source: Path | str | Mapping[str,
         state = {name: model.from_official(name, tensor) for name, tensor in state.items()}
     model.load_state_dict(state, strict=False)
     epoch = content.get("epoch")
-    return OfficialCheckpoint(epoch if isinstance(epoch, int) else None, left_out, untouched)
+    return OfficialCheckpoint(int(epoch) if isinstance(epoch, Integral) else None, left_out, untouched)
 
 
 def convert_imagenet_backbone(path: Path, backbone: nn.Module) -> dict[str, Tensor]:
@@ -150,13 +162,14 @@ def _linked_names(model: Comparator) -> dict[str, str]:
 
 
 def read_tensors(path: Path) -> dict[str, Any]:
-    """The dictionary in a file of ``torch.save``, tensors and plain values only: nothing in it is executed.
+    """The dictionary in a file of ``torch.save``, tensors, plain values and numpy's numbers only: nothing is executed.
 
     Raises:
         InputError: the file is missing, damaged, no dictionary, or a pickle that wants to run code.
     """
     try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
+        with torch.serialization.safe_globals(_NUMPY_NUMBERS):
+            content = torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError:
         raise InputError(f"{path} does not exist; check the path, or download the file again") from None
     except Exception:  # torch has many for this, and advises to unpickle anything
@@ -170,10 +183,16 @@ def read_tensors(path: Path) -> dict[str, Any]:
 
 
 def _entries(content: Mapping[str, Any], where: str) -> dict[str, Tensor]:
-    state = next((content[key] for key in _WRAPPERS if isinstance(content.get(key), Mapping)), content)
-    if not isinstance(state, Mapping) or not state or not all(isinstance(value, Tensor) for value in state.values()):
+    """The state dict in a file, without what wraps it and what stands before its names."""
+    state = content
+    while inner := next((state[key] for key in _WRAPPERS if isinstance(state.get(key), Mapping)), None):
+        state = inner
+    if not state or not all(isinstance(value, Tensor) for value in state.values()):
         raise InputError(f"{where} holds no state dict of tensors; is it the right file?")
-    return {str(key).removeprefix("module.").removeprefix("model."): tensor for key, tensor in state.items()}
+    entries = {_PREFIXES.sub("", str(key)): tensor for key, tensor in state.items()}
+    if len(entries) < len(state):
+        raise InputError(f"{where} holds an entry twice, with and without module., model. or _orig_mod.; take one out")
+    return entries
 
 
 def _refuse(where: str, fault: str, keys: list[str]) -> None:

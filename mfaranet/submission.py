@@ -1,8 +1,9 @@
 """Predict a test split, and pack the label maps as the Cityscapes test server takes them."""
 
 import io
+import os
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import redirect_stdout
 from pathlib import Path, PurePath
 
@@ -39,8 +40,7 @@ def write_submission(model: nn.Module, root: Path, protocol: str, sizes: InputSi
     images = {member_name(path): path for path in sorted((root / "images" / SPLIT).glob("*.png"))}
     names = list(images)
     _check_split(names, record, root)
-    if archive.exists():
-        raise InputError(f"{archive} is there already and is not overwritten; move it away, or submit it")
+    refuse_existing([archive])
     ids = np.array(record.label_ids, dtype=np.uint8)
 
     @torch.inference_mode()
@@ -56,6 +56,17 @@ def write_submission(model: nn.Module, root: Path, protocol: str, sizes: InputSi
         check(temporary, names, record)
 
     atomic_write(archive, write)
+
+
+def refuse_existing(archives: Iterable[Path]) -> None:
+    """Ask before the work whether zips can be written.
+
+    Raises:
+        InputError: names all that are there already.
+    """
+    there = [str(archive) for archive in archives if os.path.lexists(archive)]
+    if there:
+        raise InputError(f"{', '.join(there)}: there already, and not overwritten; move it away, or submit it")
 
 
 def member_name(image: Path) -> str:

@@ -1,7 +1,11 @@
 """The authors' checkpoints: taken whole, or refused by name."""
 
+import os
+import zipfile
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from official import STATE_DICTS, fill, make_input, tensor_of, variant
@@ -12,12 +16,28 @@ import mfaranet
 from mfaranet.checkpoints import load_trained
 from mfaranet.cli import app
 from mfaranet.errors import InputError
-from mfaranet.official import our_names
+from mfaranet.official import our_names, read_tensors
 
 
 def released(name: str = "resnet18") -> dict[str, Tensor]:
     """A state dict as the official code has it, filled by the goldens' rule."""
     return {key: tensor_of(key, shape).float() for key, shape in STATE_DICTS[name]["state_dict"]}
+
+
+def small() -> dict[str, Tensor]:
+    """A network of another implementation, in that one's names, with random values."""
+    torch.manual_seed(0)
+    model = mfaranet.get_model("edanet", 3)
+    own = model.state_dict()
+    return {key: torch.rand(own[name].shape).to(own[name].dtype) for key, name in our_names(model).items()}
+
+
+SMALL = small()
+
+
+def assert_filled(model: nn.Module) -> None:
+    own = model.state_dict()
+    assert all(torch.equal(own[name], SMALL[key]) for key, name in our_names(model).items())
 
 
 def output(model: nn.Module) -> Tensor:
@@ -109,6 +129,90 @@ def test_a_pickle_that_could_run_code_is_refused(tmp_path: Path) -> None:
         mfaranet.load_official_checkpoint(model, tmp_path / "nothing.pth")
 
 
+WRAPPERS = ["state_dict", "model_state_dict", "model", "net", "segmenter"]
+PREFIXES = ["module.", "model.", "_orig_mod.", "module.module.", "module._orig_mod.", "_orig_mod.module."]
+
+
+@pytest.mark.parametrize(
+    ("wrapper", "prefix"),
+    [*((None, prefix) for prefix in PREFIXES), *((name, "module._orig_mod.") for name in WRAPPERS)],
+)
+def test_wrappers_and_prefixes_do_not_matter(wrapper: str | None, prefix: str) -> None:
+    state: dict[str, Any] = {f"{prefix}{key}": tensor for key, tensor in SMALL.items()}
+    source = {wrapper: state, "epoch": np.int64(7), "best": np.float64(0.7)} if wrapper else state
+    model = mfaranet.get_model("edanet", 3)
+    report = mfaranet.load_official_checkpoint(model, source)
+    assert (report.epoch, report.left_out) == (7 if wrapper else None, [])
+    assert_filled(model)
+
+
+def test_wrappers_in_wrappers_and_compiled_parts() -> None:
+    first = next(iter(SMALL))
+    state = {key.replace(".", "._orig_mod.", 1) if key != first else f"module.{key}": SMALL[key] for key in SMALL}
+    model = mfaranet.get_model("edanet", 3)
+    mfaranet.load_official_checkpoint(model, {"model": {"state_dict": state, "arch": "edanet"}})
+    assert_filled(model)
+    with pytest.raises(InputError, match="holds an entry twice"):
+        mfaranet.load_official_checkpoint(model, {**SMALL, f"module.{first}": SMALL[first]})
+
+
+def test_no_name_of_a_network_looks_like_a_prefix() -> None:
+    for name in mfaranet.list_models():
+        with torch.device("meta"):
+            model = mfaranet.get_model(name)
+        try:
+            names = our_names(model)
+        except InputError:
+            continue  # its names are not known to map
+        assert not [key for key in names if key.startswith(("module.", "model.")) or "_orig_mod." in key]
+
+
+@pytest.mark.parametrize("core", ["numpy.core", "numpy._core"])
+@pytest.mark.parametrize("number", [np.float64(0.7), np.float32(0.7), np.int64(70), np.bool_(True)])
+def test_a_numpy_number_in_a_file_is_taken(number: Any, core: str, tmp_path: Path) -> None:
+    """Under the name that numpy 1 gives to what builds it, and under that of numpy 2."""
+    torch.save({"epoch": np.int64(200), "net": SMALL, "best": number}, tmp_path / "new.pth")
+    with zipfile.ZipFile(tmp_path / "new.pth") as new, zipfile.ZipFile(tmp_path / "file.pth", "w") as file:
+        for name in new.namelist():
+            content = new.read(name)
+            if name.endswith("data.pkl"):
+                assert b"numpy._core.multiarray\n" in content
+                content = content.replace(b"numpy._core.multiarray\n", f"{core}.multiarray\n".encode())
+            file.writestr(name, content)
+    found = read_tensors(tmp_path / "file.pth")["best"]
+    assert (type(found), found) == (type(number), number)
+    model = mfaranet.get_model("edanet", 3)
+    assert mfaranet.load_official_checkpoint(model, tmp_path / "file.pth").epoch == 200
+    assert_filled(model)
+
+
+class _Runs:
+    """What a pickle of an attacker may hold."""
+
+    def __init__(self, *call: Any) -> None:
+        self.call = call
+
+    def __reduce__(self) -> tuple[Any, tuple[Any, ...]]:
+        return self.call[0], self.call[1:]
+
+
+def test_numpy_opens_no_door(tmp_path: Path) -> None:
+    run = _Runs(os.mkdir, str(tmp_path / "ran"))
+    build = np.float64().__reduce__()[0]
+    for content in (
+        run,
+        _Runs(build, np.dtype("O"), run),
+        np.zeros(3),
+        _Runs(np.fromfile, "/dev/null"),
+        np.array([run]),
+    ):
+        torch.save({"net": SMALL, "best": content}, tmp_path / "file.pth")
+        with pytest.raises(InputError, match="could run any code, so it is refused"):
+            read_tensors(tmp_path / "file.pth")
+    assert not (tmp_path / "ran").exists()
+    assert np.dtype not in torch.serialization.get_safe_globals()
+
+
 def test_the_command_converts_a_file_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     torch.save({"epoch": 200, "state_dict": released()}, tmp_path / "authors.pth")
     monkeypatch.chdir(Path(__file__).parents[1])
@@ -118,5 +222,5 @@ def test_the_command_converts_a_file_once(tmp_path: Path, monkeypatch: pytest.Mo
     model, facts = load_trained(tmp_path / "ours.safetensors")
     assert (facts["epoch"], facts["classes"][0], facts["colours"][0]) == (200, "road", [128, 64, 128])
     assert torch.equal(output(model), output(fill(variant("resnet18"))))
-    with pytest.raises(InputError, match="exists already"):
+    with pytest.raises(InputError, match="was made by an earlier `mfaranet convert`; --force replaces it"):
         CliRunner().invoke(app, arguments, catch_exceptions=False)

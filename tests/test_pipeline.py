@@ -372,6 +372,9 @@ def test_the_command_line(project: Project) -> None:
     written = sorted((project.root / "segmented").glob("*.png"))
     assert [path.name for path in written] == [Path(path).name for path in photographs]
     assert Image.open(written[0]).size == (128, 64)
+    said = project.run("mfaranet", "predict", checkpoint, *photographs, "--output", "segmented", status=1)
+    assert f"error: nothing is written, {len(photographs)} files are in the way" in said
+    project.run("mfaranet", "predict", checkpoint, *photographs, "--output", "segmented", "--force")
     twice = [photographs[0], photographs[0].replace("images/val", "images/../images/val")]
     said = project.run("mfaranet", "predict", checkpoint, *twice, "--output", "segmented", status=1)
     assert "another image is called" in said

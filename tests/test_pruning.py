@@ -101,3 +101,15 @@ def test_what_cannot_be_pruned_is_refused() -> None:
         mfaranet.prune(mfaranet.get_model("mfaranet", 3, fusion="concat"))
     with pytest.raises(InputError, match="mfaranet_pruned has no option 'branches'"):
         mfaranet.get_model("mfaranet_pruned", branches=[2])
+
+
+@pytest.mark.parametrize("name", ["edanet", "mfaranet_pruned"])
+def test_no_other_network_is_traced(name: str) -> None:
+    model = mfaranet.get_model(name)
+    with pytest.raises(InputError, match=f"only a MFARANet can be pruned, not a {type(model).__name__}"):
+        mfaranet.prune(model)  # type: ignore[arg-type]
+
+
+def test_the_public_names_are_shown() -> None:
+    assert {"complexity", "get_model", "list_models", "load_official_checkpoint", "prune"} <= set(dir(mfaranet))
+    assert all(getattr(mfaranet, name) for name in mfaranet.__all__)

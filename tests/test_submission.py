@@ -20,7 +20,7 @@ from mfaranet.errors import InputError
 from mfaranet.files import sha256
 from mfaranet.inference import PROTOCOLS, InputSizes, predict
 from mfaranet.metrics import confusion_matrix, summarise
-from mfaranet.submission import check, write_submission
+from mfaranet.submission import check, refuse_existing, write_submission
 
 LABEL_IDS = [7, 8, 11, 12, 13, 17, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 31, 32, 33]
 STEMS = ("berlin_000000_000019", "berlin_000001_000019", "munich_000000_000019")
@@ -132,8 +132,11 @@ def test_equal_runs_give_equal_bytes(tmp_path: Path, model: nn.Module) -> None:
 def test_nothing_is_overwritten(tmp_path: Path) -> None:
     prepare(tmp_path)
     (tmp_path / "x.zip").write_text("mine")
-    with pytest.raises(InputError, match=r"x\.zip is there already"):
+    with pytest.raises(InputError, match=r"x\.zip: there already, and not overwritten"):
         write_submission(ReadsClass(19), tmp_path, "full_image", SIZES, tmp_path / "x.zip")
+    (tmp_path / "y.zip").symlink_to("nowhere")
+    with pytest.raises(InputError, match=r"x\.zip, .*y\.zip: there already"):
+        refuse_existing(tmp_path / f"{name}.zip" for name in "wxy")
     assert (tmp_path / "x.zip").read_text() == "mine"
 
 

@@ -3,8 +3,10 @@
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
+from safetensors.torch import save_file
 from torch import Tensor, nn
 
 import mfaranet
@@ -96,6 +98,19 @@ def test_an_imagenet_backbone_reaches_the_network(name: str, tmp_path: Path) -> 
     assert all(torch.equal(a, b) for a, b in zip(found.values(), expected, strict=True))
 
 
+@pytest.mark.parametrize("wrapper", ["model_state_dict", "net"])
+def test_an_imagenet_file_may_be_wrapped_and_compiled(wrapper: str, tmp_path: Path) -> None:
+    state = classifier_state()
+    wrapped = {f"module._orig_mod.{key}": tensor for key, tensor in state.items()}
+    torch.save({wrapper: wrapped, "best_acc1": np.float64(69.8)}, tmp_path / "file.pth")
+    torch.save(state, tmp_path / "plain.pth")
+    found, plain = (
+        convert_imagenet_backbone(tmp_path / f"{name}.pth", encoder("resnet18")) for name in ("file", "plain")
+    )
+    assert found.keys() == plain.keys()
+    assert all(torch.equal(found[name], plain[name]) for name in plain)
+
+
 def test_a_wrong_checksum_is_refused(imagenet_file: Path, tmp_path: Path) -> None:
     source = WeightsFile(url=LINK, sha256="0" * 64, path=imagenet_file)
     with pytest.raises(InputError, match=r"sha256 is \w{64}, but params.yaml has 0{64} \(weights.resnet18.sha256\)"):
@@ -184,10 +199,39 @@ def test_a_checkpoint_brings_back_the_network(tmp_path: Path) -> None:
     assert path.read_bytes() == first
 
 
+def test_a_missing_checkpoint_is_told_with_what_is_there(tmp_path: Path) -> None:
+    folder = tmp_path / "base"
+    with pytest.raises(InputError, match=r"base/best.safetensors does not exist; .*/base holds no .safetensors; check"):
+        checkpoints.load_trained(folder / "best.safetensors")
+    folder.mkdir()
+    (folder / "last.safetensors").touch()
+    with pytest.raises(InputError) as refused:
+        checkpoints.load_trained(folder / "best.safetensors")
+    said = str(refused.value)
+    assert f"best.safetensors does not exist; {folder} holds last.safetensors. A training writes" in said
+    assert "best.safetensors when a validation gives more" in said
+    assert "set evaluate.checkpoint in params.yaml to one that is there" in said
+    assert "again" not in said
+    with pytest.raises(
+        InputError, match=r"resnet18.safetensors does not exist; .* holds last.safetensors; check the path"
+    ):
+        checkpoints.load_backbone(encoder("resnet18"), folder / "resnet18.safetensors")
+
+
+@pytest.mark.parametrize("name", ["model.pt", "model.pth"])
+def test_a_file_of_torch_is_called_so(name: str, tmp_path: Path) -> None:
+    torch.save({"net": {}}, tmp_path / name)
+    with pytest.raises(InputError, match=r"is a file of torch.save, .*`mfaranet convert`") as refused:
+        checkpoints.load_trained(tmp_path / name)
+    assert "run the stage" not in str(refused.value)
+
+
 def test_a_damaged_or_foreign_checkpoint_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "last.safetensors"
+    path.mkdir()
     with pytest.raises(InputError, match="cannot be read"):
         checkpoints.load_trained(path)
+    path.rmdir()
     model = mfaranet.get_model("mfaranet", 2, boundary_heads=False)
     checkpoints.save(model, path, {**FACTS, "classes": ["road"]})
     with pytest.raises(InputError, match="does not fit the network"):
@@ -195,6 +239,17 @@ def test_a_damaged_or_foreign_checkpoint_is_refused(tmp_path: Path) -> None:
     checkpoints.save(model, path, {})
     with pytest.raises(InputError, match="does not say which network"):
         checkpoints.load_trained(path)
+    for change in ({"network": "unet"}, {"options": {"depth": 3}}, {"options": [3]}, {"classes": 3}):
+        checkpoints.save(model, path, {**FACTS, **change})
+        with pytest.raises(InputError, match="names a network that cannot be built here"):
+            checkpoints.load_trained(path)
+    save_file({"weight": torch.zeros(1)}, path, {"facts": "[]"})
+    with pytest.raises(InputError, match="does not say which network"):
+        checkpoints.load_trained(path)
+    save_file({"weight": torch.zeros(1)}, path, {"facts": "{"})
+    with pytest.raises(InputError, match="cannot be read"):
+        checkpoints.load_trained(path)
+    checkpoints.save(model, path, FACTS)
     path.write_bytes(path.read_bytes()[:-1000])
     with pytest.raises(InputError, match="cannot be read"):
         checkpoints.load_trained(path)

@@ -8,7 +8,7 @@ from mfaranet.data.prepared import DatasetRecord
 from mfaranet.files import sha256
 from mfaranet.inference import InputSizes
 from mfaranet.params import load
-from mfaranet.submission import SPLIT, write_submission
+from mfaranet.submission import SPLIT, refuse_existing, write_submission
 from workflow.common import Paths, read_json, start, write_run
 
 
@@ -22,10 +22,11 @@ def main(
     paths = Paths(dataset, experiment)
     record = DatasetRecord.load(paths.data)
     training = read_json(paths.training / "run.json")
+    archives = {protocol: paths.submission / f"{protocol}.zip" for protocol in chosen.protocols}
+    refuse_existing(archives.values())
     model, facts = load_trained(paths.checkpoints / f"{chosen.checkpoint}.safetensors")
     model.to("cuda" if torch.cuda.is_available() else "cpu")
     sizes = InputSizes(chosen.input_size, chosen.window_size, chosen.base_size)
-    archives = {protocol: paths.submission / f"{protocol}.zip" for protocol in chosen.protocols}
     for protocol, archive in archives.items():
         write_submission(model, paths.data, protocol, sizes, archive)
     write_run(

@@ -113,6 +113,6 @@ def read_png(path: Path) -> Tensor:
     """
     try:
         pixels = np.atleast_3d(np.array(Image.open(path)))
-    except (OSError, SyntaxError):  # the latter is Pillow's for a damaged chunk
+    except Exception:  # Pillow raises half a dozen kinds on damaged files
         raise InputError(f"{path} is missing or damaged; prepare the data set again") from None
     return torch.from_numpy(pixels).permute(2, 0, 1)

@@ -26,8 +26,11 @@ def prune(model: MFARANet, scale: int = 2) -> fx.GraphModule:
     auxiliary outputs left. What remains has the names and copies of the values that it has in ``model``.
 
     Raises:
-        InputError: there is no such scale, or the network fuses by concatenation and has no scores of its scales.
+        InputError: the network is no MFARANet; there is no such scale; or the network fuses by concatenation and has
+            no scores of its scales.
     """
+    if not isinstance(model, MFARANet):
+        raise InputError(f"only a MFARANet can be pruned, not a {type(model).__name__}")
     if scale not in SCALES:
         raise InputError(f"scale must be one of {', '.join(map(str, SCALES))}, not {scale}")
     model = copy.deepcopy(model).eval()
