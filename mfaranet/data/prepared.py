@@ -49,6 +49,8 @@ class DatasetRecord(BaseModel):
     ignored_pixels: dict[str, int]
     fingerprint: str
     """SHA-256 over the sorted paths and SHA-256 of all prepared PNG files."""
+    warnings: list[str] = []
+    """What may be right, but should be known: classes that do not occur, labels wholly void."""
 
     def save(self, root: Path) -> None:
         """Write ``dataset.json`` in the prepared folder."""
