@@ -89,8 +89,8 @@ class SegmentationDataset(Dataset[tuple[Tensor, Tensor]]):
             )
         self.transform = transform
         self._images, self._labels = root / "images" / split, root / "labels" / split
-        self.stems = sorted(path.stem for path in self._images.glob("*.png"))
-        labels = sorted(path.stem for path in self._labels.glob("*.png"))
+        self.stems = sorted(path.stem for path in self._images.glob("[!.]*.png"))
+        labels = sorted(path.stem for path in self._labels.glob("[!.]*.png"))
         if self.stems != labels or len(labels) != self.record.splits[split]:
             raise InputError(
                 f"{root}: split {split!r} has {len(self.stems)} images and {len(labels)} labels instead of "
