@@ -1,9 +1,7 @@
 """Data as it lies on people's disks is taken, and comes out the same as from a clean copy."""
 
 import codecs
-import io
 import shutil
-import tarfile
 import zipfile
 import zlib
 from collections.abc import Callable
@@ -15,14 +13,12 @@ from PIL import Image
 from sources import COUNTS, LAYOUT, label, picture, refused, settings, write_camvid, write_city, write_manifest
 
 from mfaranet.data import camvid, cityscapes, prepare
-from mfaranet.data.archives import extract
 from mfaranet.data.checking import write_prepared
 from mfaranet.data.prepared import DatasetRecord
 from mfaranet.errors import InputError
 from mfaranet.files import atomic_folder, user_path
 from mfaranet.params import load
-from mfaranet.settings import CityscapesData, WeightsFile
-from mfaranet.weights import _fetch
+from mfaranet.settings import CityscapesData
 
 CASES = Path(__file__).parents[2] / "shared/cases"
 needs_cases = pytest.mark.skipif(not CASES.is_dir(), reason=f"the small inputs that break are not at {CASES}")
@@ -311,49 +307,6 @@ def test_a_part_that_is_missing_is_told_before_the_other_is_extracted(town: Path
     assert not (tmp_path / "scratch").exists()
 
 
-# archives that are not trusted
-
-
-def tar_with(path: Path, *members: tuple[str, bytes, str]) -> Path:
-    with tarfile.open(path, "w") as archive:
-        for name, kind, link in members:
-            member = tarfile.TarInfo(name)
-            member.type, member.linkname = kind, link
-            archive.addfile(member, io.BytesIO())
-    return path
-
-
-@pytest.mark.parametrize("name", ["../escaped.png", "/tmp/escaped.png", "a/../../escaped.png", "C:\\escaped.png"])
-def test_no_archive_writes_elsewhere(tmp_path: Path, name: str) -> None:
-    with zipfile.ZipFile(tmp_path / "bad.zip", "w") as archive:
-        archive.writestr(name, b"")
-    for bad in (tmp_path / "bad.zip", tar_with(tmp_path / "bad.tar", (name, tarfile.REGTYPE, ""))):
-        with pytest.raises(InputError, match="points outside"):
-            extract(bad, tmp_path / "folder", (".png",))
-    assert not list(tmp_path.rglob("*escaped*"))
-
-
-@pytest.mark.parametrize("kind", [tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.CHRTYPE, tarfile.FIFOTYPE])
-def test_links_and_devices_are_refused(tmp_path: Path, kind: bytes) -> None:
-    bad = tar_with(tmp_path / "bad.tar", ("a.png", kind, "/etc/passwd"))
-    with pytest.raises(InputError, match=r"member a\.png is a link or device"):
-        extract(bad, tmp_path / "folder", (".png",))
-    link = zipfile.ZipInfo("a.png")
-    link.external_attr = 0o120777 << 16
-    with zipfile.ZipFile(tmp_path / "bad.zip", "w") as archive:
-        archive.writestr(link, "/etc/passwd")
-    with pytest.raises(InputError, match=r"member a\.png is a link or device"):
-        extract(tmp_path / "bad.zip", tmp_path / "folder", (".png",))
-
-
-def test_a_cut_archive_is_damaged(town: Path, tmp_path: Path) -> None:
-    for form in ("tar", "gztar", "xztar"):
-        archive = Path(shutil.make_archive(str(tmp_path / "all"), form, town))
-        archive.write_bytes(archive.read_bytes()[: archive.stat().st_size // 2 - 100])
-        with pytest.raises(InputError, match="damaged"):
-            extract(archive, tmp_path / "folder", (".png",))
-
-
 # paths
 
 
@@ -373,14 +326,6 @@ def test_home_and_variables_in_paths(clean: Path, tmp_path: Path, monkeypatch: p
         cityscapes.find(CityscapesData(form="cityscapes", source=None), tmp_path)
     with pytest.raises(InputError, match="no such user"):
         user_path("~nobody_of_this_name/x", "somewhere")
-
-
-def test_weights_at_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("HOME", str(tmp_path))
-    (tmp_path / "resnet.pth").touch()
-    path, facts = _fetch(WeightsFile(url=None, sha256=None, path=Path("~/resnet.pth")), "weights.resnet18")
-    assert path == tmp_path / "resnet.pth"
-    assert facts["origin"] == "~/resnet.pth", "as written, the same on every machine"
 
 
 def test_the_digest_of_settings_keeps_paths_as_written(monkeypatch: pytest.MonkeyPatch) -> None:

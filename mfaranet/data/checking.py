@@ -16,7 +16,7 @@ from tqdm import tqdm
 
 from mfaranet.conventions import IGNORE_INDEX
 from mfaranet.data.findings import Found, histograms, is_mask, mistaken, refuse, warn
-from mfaranet.data.png import read_ids, read_image
+from mfaranet.data.png import read_ids, read_rgb
 from mfaranet.data.prepared import SPLITS, DatasetRecord
 from mfaranet.data.source import DataError, Pair, Source, complain
 
@@ -71,7 +71,7 @@ def _convert(pair: Pair, source: Source, folder: Path) -> Found:
         found.digests[path] = hashlib.sha256(data).hexdigest()
 
     try:
-        data, pixels = read_image(pair.image, source)
+        data, pixels = read_rgb(pair.image, source)
         found.one_colour = bool((pixels == pixels[0, 0]).all())
         if not found.one_colour and is_mask(pixels, source.labels):
             raise DataError(f"{source.shown(pair.image)}: no photograph, but a label map", _MASKS)

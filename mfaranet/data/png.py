@@ -22,10 +22,11 @@ _LABEL_KIND = (
     "*_gtFine_labelIds.png; *_color.png is for display, *_instanceIds.png has 16 bits)"
 )
 _SIGNATURE, _END = b"\x89PNG\r\n\x1a\n", b"IEND\xaeB`\x82"
+_OTHERS = ("JPEG", "BMP", "GIF", "TIFF", "WEBP")
 _COLOURS = {0: "grey", 2: "RGB", 3: "palette", 4: "grey with alpha", 6: "RGB with alpha"}
 
 
-def read_image(path: Path, source: Source) -> tuple[bytes, NDArray[np.uint8]]:
+def read_rgb(path: Path, source: Source) -> tuple[bytes, NDArray[np.uint8]]:
     """The file, and its pixels (H, W, 3).
 
     Raises:
@@ -66,7 +67,7 @@ def _read(path: Path, source: Source) -> tuple[bytes, int, str]:
 
 def _foreign(data: bytes) -> str:
     try:
-        return f"a {Image.open(io.BytesIO(data)).format} file under the name of a PNG"
+        return f"a {Image.open(io.BytesIO(data), formats=_OTHERS).format} file under the name of a PNG"
     except Exception:  # Pillow raises half a dozen kinds
         return "unreadable or truncated PNG"
 
