@@ -6,6 +6,7 @@ import zipfile
 import zlib
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,7 +15,9 @@ from sources import COUNTS, LAYOUT, label, picture, refused, settings, write_cam
 
 from mfaranet.data import camvid, cityscapes, prepare
 from mfaranet.data.checking import write_prepared
+from mfaranet.data.png import read_ids
 from mfaranet.data.prepared import DatasetRecord
+from mfaranet.data.source import Source
 from mfaranet.errors import InputError
 from mfaranet.files import atomic_folder, user_path
 from mfaranet.params import load
@@ -44,15 +47,15 @@ def each_label(root: Path, change: Callable[[Path], object]) -> None:
         change(path)
 
 
-def few_bits(path: Path) -> None:
-    """A label as 4-bit grey, which Pillow does not write."""
-    pixels = np.asarray(Image.open(path))
-    rows = [b"\0" + bytes(row[::2] << 4 | row[1::2]) for row in pixels]
+def write_grey(path: Path, pixels: Any, bits: int) -> None:
+    """A grey PNG of 1, 2 or 4 bits, which Pillow does not write."""
+    packed = np.unpackbits(pixels.astype(np.uint8)[..., None], axis=2)[..., 8 - bits :].reshape(len(pixels), -1)
+    rows = [b"\0" + row.tobytes() for row in np.packbits(packed, axis=1)]
 
     def chunk(kind: bytes, data: bytes) -> bytes:
         return len(data).to_bytes(4) + kind + data + zlib.crc32(kind + data).to_bytes(4)
 
-    header = pixels.shape[1].to_bytes(4) + pixels.shape[0].to_bytes(4) + bytes([4, 0, 0, 0, 0])
+    header = pixels.shape[1].to_bytes(4) + pixels.shape[0].to_bytes(4) + bytes([bits, 0, 0, 0, 0])
     parts = [chunk(b"IHDR", header), chunk(b"IDAT", zlib.compress(b"".join(rows))), chunk(b"IEND", b"")]
     path.write_bytes(b"\x89PNG\r\n\x1a\n" + b"".join(parts))
 
@@ -91,7 +94,7 @@ def litter(root: Path) -> None:
 TAKEN: dict[str, Callable[[Path], object]] = {
     "files of systems": litter,
     "capitals": capitals,
-    "4-bit labels": lambda r: each_label(r, few_bits),
+    "4-bit labels": lambda r: each_label(r, lambda path: write_grey(path, np.asarray(Image.open(path)), 4)),
     "palette labels": lambda r: each_label(r, palette),
     "4-bit palette labels": lambda r: each_label(r, lambda path: palette(path, 4)),
     "two paths": listed("/SegNet/CamVid/{split}/{stem}.png /SegNet/CamVid/{split}annot/{stem}.png"),
@@ -116,6 +119,20 @@ def test_camvid_as_people_have_it(
     write_manifest(root)
     record = prepare("camvid", settings(root), tmp_path / "out" / "camvid")
     assert (record.fingerprint, record.warnings) == (fingerprint, [])
+
+
+@pytest.mark.parametrize("bits", [1, 2, 4])
+@pytest.mark.parametrize("colour", ["grey", "palette"])
+def test_ids_of_few_bits(tmp_path: Path, bits: int, colour: str) -> None:
+    path, ids = tmp_path / "label.png", np.arange(30).reshape(3, 10) % 2**bits
+    if colour == "grey":
+        write_grey(path, ids, bits)
+    else:
+        Image.fromarray(ids.astype(np.uint8)).save(path)
+        palette(path, bits)
+    assert path.read_bytes()[24] == bits
+    source = Source(tmp_path, (tmp_path,), "few bits", True, camvid.LABELS, (3, 10), [], [])
+    assert read_ids(path, source).tolist() == ids.tolist()
 
 
 def test_a_manifest_with_a_byte_order_mark_and_backslashes(clean: Path, tmp_path: Path, fingerprint: str) -> None:
