@@ -187,6 +187,11 @@ def test_a_split_without_a_labelled_pixel_is_refused(
     assert "take labels that hold some" in text
 
 
+def test_other_ids_alone_are_no_missing_labels(camvid_set: Path, tmp_path: Path) -> None:
+    write_png(camvid_set / "valannot/val_000000.png", np.full(camvid.SIZE, 77))
+    assert "problems found: 1\n  valannot/val_000000.png: label id 77 at 172800 pixels" in said(camvid_set, tmp_path)
+
+
 def test_a_test_split_without_a_labelled_pixel_is_told(camvid_set: Path, tmp_path: Path) -> None:
     for path in (camvid_set / "testannot").iterdir():
         write_png(path, np.full(camvid.SIZE, VOID))

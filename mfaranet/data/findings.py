@@ -47,7 +47,7 @@ def refuse(labels: LabelSet, pixels: Mapping[str, NDArray[np.int64]]) -> list[Da
     wrong = mistaken(labels, pixels)
     problems = [DataError(f"{split}: the labels hold {each.name}", each.mend) for split, each in wrong.items()]
     for split, counts in pixels.items():
-        if split in MEASURED and split not in wrong and not counts[labels.ids].any():
+        if split in MEASURED and _values(counts) <= labels.void:
             nothing = "measured" if split == "val" else "learned"
             problems.append(
                 DataError(
@@ -104,7 +104,7 @@ def _follows(convention: Convention, found: Found) -> bool:
 
 
 def _is_void(labels: LabelSet, found: Found) -> bool:
-    return found.histogram is not None and not found.histogram[labels.ids].any()
+    return found.histogram is not None and _values(found.histogram) <= labels.void
 
 
 def _some(stems: Iterable[str]) -> str:
