@@ -67,6 +67,7 @@ def test_camvid_becomes_the_prepared_form(camvid_set: Path, tmp_path: Path) -> N
     assert record.class_pixels["val"] == [360 * 40] * 11
     assert record.ignored_pixels == {"train": 3 * 360 * 40, "val": 360 * 40, "test": 2 * 360 * 40}
     assert DatasetRecord.load(output) == record
+    assert list(json.loads((output / "dataset.json").read_text()))[-1] == "fingerprint", "no warnings: the file of old"
     assert [path.name for path in output.parent.iterdir()] == ["camvid"]
     assert sorted(path.name for path in output.iterdir()) == ["dataset.json", "images", "labels"]
     name = "val/val_000000.png"

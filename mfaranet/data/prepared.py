@@ -53,8 +53,8 @@ class DatasetRecord(BaseModel):
     """What may be right, but should be known: classes that do not occur, labels wholly void."""
 
     def save(self, root: Path) -> None:
-        """Write ``dataset.json`` in the prepared folder."""
-        write_text(root / _RECORD, self.model_dump_json(indent=2) + "\n")
+        """Write ``dataset.json`` in the prepared folder; without ``warnings`` where there are none."""
+        write_text(root / _RECORD, self.model_dump_json(indent=2, exclude_defaults=True) + "\n")
 
     @classmethod
     def load(cls, root: Path) -> Self:
