@@ -13,6 +13,7 @@ DAMAGED = (
     "missing or damaged files: replace them from the original archive, "
     "or remove the half-extracted folder and extract again"
 )
+_FORMAT = "files of another format: take the original PNG files; converting a JPEG does not bring back what it has lost"
 _SIZE = "files of another size: take the archive that this data set is made from; resized copies give other scores"
 _IMAGE_KIND = (
     "images of another kind: take the original files, or save them as 8-bit RGB; grey and palette images may be labels"
@@ -61,15 +62,16 @@ def _read(path: Path, source: Source) -> tuple[bytes, int, str]:
     except OSError as error:
         raise DataError(f"{source.shown(path)}: cannot be read ({error.strerror})", DAMAGED) from None
     if len(data) < 33 or not data.startswith(_SIGNATURE):
-        raise DataError(f"{source.shown(path)}: {_foreign(data)}", DAMAGED)
+        raise _foreign(data, source.shown(path))
     return data, data[24], _COLOURS.get(data[25], "unknown")
 
 
-def _foreign(data: bytes) -> str:
+def _foreign(data: bytes, shown: str) -> DataError:
     try:
-        return f"a {Image.open(io.BytesIO(data), formats=_OTHERS).format} file under the name of a PNG"
+        found = Image.open(io.BytesIO(data), formats=_OTHERS).format
     except Exception:  # Pillow raises half a dozen kinds
-        return "unreadable or truncated PNG"
+        return DataError(f"{shown}: unreadable or truncated PNG", DAMAGED)
+    return DataError(f"{shown}: a {found} file instead of a PNG", _FORMAT)
 
 
 def _decode(data: bytes, path: Path, source: Source) -> Image.Image:
