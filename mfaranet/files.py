@@ -5,12 +5,11 @@ import fcntl
 import hashlib
 import json
 import os
+import re
 import shutil
-import zipfile
-import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -137,21 +136,24 @@ def _open_for_all(path: Path, mode: int) -> int:
     return descriptor
 
 
-def unzip(archive: Path, folder: Path, suffixes: tuple[str, ...]) -> None:
-    """Extract the members of a zip whose names have one of these endings.
+def user_path(path: str | Path, where: str) -> Path:
+    """A path as people write it, with its ``~`` and its environment variables replaced; ``where`` it was written.
+
+    Settings keep a path as it was written, so that their digest is the same on every machine: it is replaced when used.
 
     Raises:
-        InputError: the file is no zip, is damaged, or has a member that would land outside ``folder``.
+        InputError: a variable is not set, or there is no such user.
     """
-    if not zipfile.is_zipfile(archive):
-        raise InputError(
-            f"{archive} is no whole zip archive (perhaps a web page, or half a download); download it again"
-        )
+
+    def value(match: re.Match[str]) -> str:
+        name = match[1] or match[2]
+        if name not in os.environ:
+            raise InputError(
+                f"{where}: {path}: the environment variable {name} is not set; set it or write the path out"
+            )
+        return os.environ[name]
+
     try:
-        with zipfile.ZipFile(archive) as content:
-            for name in (name for name in content.namelist() if name.endswith(suffixes)):
-                if PurePosixPath(name).is_absolute() or ".." in PurePosixPath(name).parts:
-                    raise InputError(f"{archive}: member {name} points outside the archive; do not use this file")
-                content.extract(name, folder)
-    except (zipfile.BadZipFile, zlib.error, EOFError) as error:
-        raise InputError(f"{archive} is damaged ({error}); download it again") from None
+        return Path(re.sub(r"\$(?:(\w+)|\{(\w+)\})", value, str(path))).expanduser()
+    except RuntimeError:
+        raise InputError(f"{where}: {path}: there is no such user's home; write the path out") from None

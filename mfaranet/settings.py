@@ -48,7 +48,7 @@ class CamVidData(Strict):
 
     form: Literal["camvid"]
     source: Path | None
-    """A folder or a zip; without it $MFARANET_CAMVID, without that the download from ``url``."""
+    """A folder, a zip or a tar; without it $MFARANET_CAMVID, without that the download from ``url``."""
     url: str
     sha256: str | None
 
@@ -58,7 +58,7 @@ class CityscapesData(Strict):
 
     form: Literal["cityscapes"]
     source: Path | None
-    """A folder that holds leftImg8bit/ and gtFine/, or the two official zips; without it $CITYSCAPES_DATASET."""
+    """A folder that holds leftImg8bit/ and gtFine/ or the official archives; without it $CITYSCAPES_DATASET."""
 
 
 DataSettings = SampleData | CamVidData | CityscapesData

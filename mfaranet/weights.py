@@ -14,7 +14,7 @@ from torch import nn
 
 from mfaranet import checkpoints
 from mfaranet.errors import InputError
-from mfaranet.files import atomic_write, sha256
+from mfaranet.files import atomic_write, sha256, user_path
 from mfaranet.models.backbones import BACKBONES
 from mfaranet.models.backbones.resnet import NO_DROPOUT
 from mfaranet.official import convert_imagenet_backbone, load_official_checkpoint, read_tensors
@@ -62,7 +62,7 @@ def fetch_released(
 
 
 def _fetch(source: WeightsFile, key: str) -> tuple[Path, dict[str, Any]]:
-    path = source.path or _download(source.url, key)
+    path = user_path(source.path, f"{key}.path") if source.path else _download(source.url, key)
     if not path.is_file():
         raise InputError(f"{path} does not exist; set {key}.path in params.yaml")
     found = sha256(path)

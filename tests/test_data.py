@@ -5,99 +5,52 @@ import json
 import re
 import shutil
 import threading
-import zipfile
 from collections.abc import Callable, Iterator
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
+from sources import (
+    COUNTS,
+    LAYOUT,
+    SMALL,
+    label,
+    picture,
+    read_tree,
+    refused,
+    settings,
+    write_camvid,
+    write_city,
+    write_manifest,
+    write_png,
+    write_tree,
+)
 
 from mfaranet.conventions import IGNORE_INDEX
 from mfaranet.data import camvid, cityscapes, prepare
-from mfaranet.data.checking import Source, write_prepared
+from mfaranet.data.checking import write_prepared
 from mfaranet.data.prepared import DatasetRecord, SegmentationDataset
+from mfaranet.data.source import DataError, Source
 from mfaranet.errors import InputError
-from mfaranet.files import atomic_folder, atomic_write, sha256, unzip, write_json
-from mfaranet.settings import CamVidData, CityscapesData, SampleData
+from mfaranet.files import atomic_folder, atomic_write, sha256, write_json
+from mfaranet.settings import CityscapesData, SampleData
 
 SHARED = Path(__file__).parents[2] / "shared/data/camvid"
-COUNTS = {"train": 3, "val": 1, "test": 2}
-SMALL = (16, 32)
-
-
-def write_png(path: Path, pixels: Any, mode: str | None = None) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(np.asarray(pixels, dtype=np.uint8)).convert(mode).save(path)
-
-
-def picture(size: tuple[int, int], seed: int) -> Any:
-    rows, columns = np.indices(size)
-    return np.stack([rows % 256, columns % 256, np.full(size, seed)], axis=2)
-
-
-def label(size: tuple[int, int], ids: int) -> Any:
-    """All ids 0..ids-1, in vertical stripes."""
-    return np.tile(np.arange(size[1]) % ids, (size[0], 1))
-
-
-def write_manifest(root: Path) -> None:
-    names = sorted(str(path.relative_to(root)) for path in root.rglob("*") if path.suffix in (".png", ".txt"))
-    (root / "SHA256SUMS").write_text("".join(f"{sha256(root / name)}  {name}\n" for name in names))
 
 
 @pytest.fixture(scope="module")
 def drawn_camvid(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    root = tmp_path_factory.mktemp("drawn")
-    for split, count in COUNTS.items():
-        stems = [f"{split}_{number:06d}" for number in range(count)]
-        for number, stem in enumerate(stems):
-            write_png(root / split / f"{stem}.png", picture(camvid.SIZE, number))
-            write_png(root / f"{split}annot" / f"{stem}.png", label(camvid.SIZE, 12))
-        (root / f"{split}.txt").write_text("".join(f"{stem}\n" for stem in stems))
-    write_manifest(root)
-    return root
+    return write_camvid(tmp_path_factory.mktemp("drawn"))
 
 
 @pytest.fixture
 def camvid_set(drawn_camvid: Path, tmp_path: Path) -> Path:
     """A published subset of 3/1/2 images."""
     return shutil.copytree(drawn_camvid, tmp_path / "source" / "CamVid")
-
-
-def settings(source: Path | None, url: str = "http://127.0.0.1:9/none.zip", checksum: str | None = None) -> CamVidData:
-    return CamVidData(form="camvid", source=source, url=url, sha256=checksum)
-
-
-def write_city(root: Path, counts: dict[str, int] = COUNTS, ids: int = 32) -> Path:
-    """A tree in the form of Cityscapes; like the real one, it has a label file without classes for each test image."""
-    for split, count in counts.items():
-        for number in range(count):
-            stem = f"{split}/town{number % 2}/town{number % 2}_{split}_{number:06d}"
-            write_png(root / f"leftImg8bit/{stem}_leftImg8bit.png", picture(SMALL, number))
-            write_png(root / f"gtFine/{stem}_gtFine_labelIds.png", label(SMALL, 4 if split == "test" else ids))
-            (root / f"gtFine/{stem}_gtFine_polygons.json").write_text("{}")
-    return root
-
-
-LAYOUT = cityscapes.Layout("small town", False, SMALL, COUNTS)
-
-
-def write_tree(root: Path, output: Path) -> DatasetRecord:
-    with atomic_folder(output) as folder:
-        return write_prepared("town", cityscapes.read(root, root, LAYOUT), folder)
-
-
-def refused(prepared: Callable[[], object], output: Path) -> str:
-    """The message of the one error, after which nothing is left at or beside ``output``."""
-    with pytest.raises(InputError) as caught:
-        prepared()
-    assert not list(output.parent.glob(f"*{output.name}*"))
-    return str(caught.value)
 
 
 # CamVid
@@ -114,6 +67,7 @@ def test_camvid_becomes_the_prepared_form(camvid_set: Path, tmp_path: Path) -> N
     assert record.class_pixels["val"] == [360 * 40] * 11
     assert record.ignored_pixels == {"train": 3 * 360 * 40, "val": 360 * 40, "test": 2 * 360 * 40}
     assert DatasetRecord.load(output) == record
+    assert list(json.loads((output / "dataset.json").read_text()))[-1] == "fingerprint", "no warnings: the file of old"
     assert [path.name for path in output.parent.iterdir()] == ["camvid"]
     assert sorted(path.name for path in output.iterdir()) == ["dataset.json", "images", "labels"]
     name = "val/val_000000.png"
@@ -153,9 +107,9 @@ def test_camvid_is_found_inside_folders_and_zips(camvid_set: Path, tmp_path: Pat
 
 def test_camvid_source_from_the_environment(camvid_set: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MFARANET_CAMVID", str(camvid_set))
-    assert camvid.find(settings(None), tmp_path).root == camvid_set
+    assert camvid.find(settings(None), tmp_path).roots == (camvid_set,)
     monkeypatch.setenv("MFARANET_CAMVID", str(tmp_path / "elsewhere"))
-    assert camvid.find(settings(camvid_set), tmp_path).root == camvid_set, "params.yaml comes first"
+    assert camvid.find(settings(camvid_set), tmp_path).roots == (camvid_set,), "params.yaml comes first"
     with pytest.raises(InputError, match="elsewhere does not exist"):
         camvid.find(settings(None), tmp_path)
 
@@ -193,9 +147,13 @@ FAULTS: dict[str, tuple[Callable[[Path], object], str]] = {
     "image size": (lambda r: write_png(r / "val/val_000000.png", picture((100, 200), 0)), "100x200 instead of 360x480"),
     "label size": (lambda r: write_png(r / "valannot/val_000000.png", label((9, 9), 2)), "size 9x9 instead of 360x480"),
     "grey image": (lambda r: write_png(r / "val/val_000000.png", label(camvid.SIZE, 9)), "8-bit grey instead of 8-bit"),
-    "palette": (
-        lambda r: write_png(r / "valannot/val_000000.png", label(camvid.SIZE, 9), "P"),
-        "valannot/val_000000.png: 8-bit palette instead of 8-bit grey",
+    "palette image": (
+        lambda r: write_png(r / "val/val_000000.png", label(camvid.SIZE, 9), "P"),
+        "val/val_000000.png: 8-bit palette instead of 8-bit RGB",
+    ),
+    "colour label": (
+        lambda r: write_png(r / "valannot/val_000000.png", picture(camvid.SIZE, 0)),
+        "valannot/val_000000.png: 8-bit RGB instead of 8-bit grey",
     ),
     "16 bits": (sixteen_bit, "valannot/val_000000.png: 16-bit grey instead of 8-bit grey"),
     "id 77": (lambda r: with_value(r, 77), "valannot/val_000000.png: label id 77 at 15 pixels"),
@@ -222,7 +180,6 @@ def test_a_damaged_set_is_refused(
     text = refused(lambda: prepare("camvid", settings(camvid_set), output), output)
     assert message in text
     assert text.startswith(str(camvid_set))
-    assert text.endswith("extract again")
 
 
 def test_every_fault_is_named_at_once(camvid_set: Path, tmp_path: Path) -> None:
@@ -235,7 +192,7 @@ def test_every_fault_is_named_at_once(camvid_set: Path, tmp_path: Path) -> None:
     text = refused(lambda: prepare("camvid", settings(camvid_set), output), output)
     lines = text.splitlines()
     assert lines[0].endswith("problems found: 4")
-    assert {line.split(":")[0].strip() for line in lines[1:-1]} == {
+    assert {line.split(":")[0].strip() for line in lines[1:5]} == {
         "train/train_000002.png",
         "trainannot/train_000002.png",
         "valannot/val_000000.png",
@@ -245,7 +202,8 @@ def test_every_fault_is_named_at_once(camvid_set: Path, tmp_path: Path) -> None:
 
 def test_a_long_list_of_faults_is_cut(camvid_set: Path) -> None:
     source = camvid.read(camvid_set, camvid_set)
-    broken = Source(**{**vars(source), "pairs": [], "problems": [f"fault {number}" for number in range(70)]})
+    faults = [DataError(f"fault {number}", "mend") for number in range(70)]
+    broken = Source(**{**vars(source), "pairs": [], "problems": faults})
     with pytest.raises(InputError, match=r"problems found: 70\n(?s:.*)fault 49\n  \.\.\. and 20 more\n") as caught:
         write_prepared("camvid", broken, camvid_set)
     assert "fault 50" not in str(caught.value)
@@ -372,7 +330,7 @@ def test_every_cityscapes_id_is_mapped(tmp_path: Path) -> None:
     write_png(root / "gtFine/val/a/a_gtFine_labelIds.png", label(wide, 34))
     layout = cityscapes.Layout("one", False, wide, {"train": 0, "val": 1, "test": 0})
     with atomic_folder(tmp_path / "one") as folder:
-        write_prepared("one", cityscapes.read(root, root, layout), folder)
+        write_prepared("one", read_tree(root, layout), folder)
     row = np.array(Image.open(tmp_path / "one/labels/val/a.png"))[0].tolist()
     void = [0, 1, 2, 3, 4, 5, 6, 9, 10, 14, 15, 16, 18, 29, 30]
     assert [source_id for source_id, index in enumerate(row) if index == IGNORE_INDEX] == void
@@ -450,21 +408,12 @@ def test_cityscapes_zips_missing_or_wrong(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"missing: gtFine_trainvaltest\.zip"):
         cityscapes.find(given, tmp_path / "scratch", LAYOUT)
     archive.write_text("<html>log in first</html>")
-    with pytest.raises(InputError, match=r"gtFine_trainvaltest.zip is no whole zip archive \(perhaps a web page"):
+    with pytest.raises(InputError, match=r"gtFine_trainvaltest.zip is no whole zip archive or tar \(perhaps a web"):
         cityscapes.find(given, tmp_path / "scratch", LAYOUT)
     start = whole.index(b"labelIds.png") + len(b"labelIds.png")
     archive.write_bytes(whole[:start] + b"\0" * 40 + whole[start + 40 :])
     with pytest.raises(InputError, match="damaged"):
         cityscapes.find(given, tmp_path / "scratch", LAYOUT)
-
-
-@pytest.mark.parametrize("name", ["../escaped.png", "/tmp/escaped.png", "a/../../escaped.png"])
-def test_a_zip_cannot_write_elsewhere(tmp_path: Path, name: str) -> None:
-    with zipfile.ZipFile(tmp_path / "bad.zip", "w") as archive:
-        archive.writestr(name, b"")
-    with pytest.raises(InputError, match="points outside"):
-        unzip(tmp_path / "bad.zip", tmp_path / "folder", (".png",))
-    assert not (tmp_path / "escaped.png").exists()
 
 
 def test_the_drawn_sample(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -491,6 +440,7 @@ def town(tmp_path: Path) -> Path:
 
 
 def test_dataset_items(town: Path) -> None:
+    (town / "images/train/._town0_train_000000.png").touch()  # left by a copy to another disk
     dataset = SegmentationDataset(town, "train")
     assert len(dataset) == 3
     assert dataset.stems == ["town0_train_000000", "town0_train_000002", "town1_train_000001"]

@@ -111,6 +111,18 @@ def test_an_imagenet_file_may_be_wrapped_and_compiled(wrapper: str, tmp_path: Pa
     assert all(torch.equal(found[name], plain[name]) for name in plain)
 
 
+def test_a_path_of_home_or_a_variable(imagenet_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("ZOO", str(tmp_path))
+    for written in ("~/resnet18.pth", "${ZOO}/resnet18.pth"):
+        source = WeightsFile(url=None, sha256=None, path=Path(written))
+        facts = weights.fetch_backbone("resnet18", source, tmp_path / "out")
+        assert facts == {"origin": written, "sha256": sha256(imagenet_file)}, "the same on every machine"
+    monkeypatch.delenv("ZOO")
+    with pytest.raises(InputError, match=r"weights\.resnet18\.path: .*the environment variable ZOO is not set"):
+        weights.fetch_backbone("resnet18", source, tmp_path / "out")
+
+
 def test_a_wrong_checksum_is_refused(imagenet_file: Path, tmp_path: Path) -> None:
     source = WeightsFile(url=LINK, sha256="0" * 64, path=imagenet_file)
     with pytest.raises(InputError, match=r"sha256 is \w{64}, but params.yaml has 0{64} \(weights.resnet18.sha256\)"):

@@ -4,9 +4,10 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from mfaranet.data import camvid, cityscapes
-from mfaranet.data.checking import Source, write_prepared
+from mfaranet.data.checking import write_prepared
 from mfaranet.data.prepared import DatasetRecord
 from mfaranet.data.sample import draw_sample
+from mfaranet.data.source import Source
 from mfaranet.files import atomic_folder
 from mfaranet.settings import CamVidData, CityscapesData, DataSettings, SampleData
 
@@ -39,4 +40,5 @@ def _draw(settings: SampleData, tree: Path) -> Source:
     draw_sample(tree, size=settings.size, counts=counts, seed=settings.seed)
     height, width = settings.size
     title = f"drawn sample {'/'.join(map(str, counts.values()))} at {height}x{width}"
-    return cityscapes.read(tree, tree, cityscapes.Layout(title, False, settings.size, counts))
+    parts = {part: tree / part for part in cityscapes.SUFFIXES}
+    return cityscapes.read(parts, tree, cityscapes.Layout(title, False, settings.size, counts))

@@ -1,16 +1,20 @@
 """CamVid in the SegNet form: 11 classes, 360 x 480, from a folder, a zip or the download."""
 
 import os
+import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path, PurePosixPath
 
 import pooch
 
-from mfaranet.data.checking import LabelSet, Pair, Source
+from mfaranet.data.archives import extract
+from mfaranet.data.disks import is_visible, locate, read_lines, visible
+from mfaranet.data.png import DAMAGED
 from mfaranet.data.prepared import SPLITS
+from mfaranet.data.source import TWICE, Convention, DataError, LabelSet, Pair, Source
 from mfaranet.errors import InputError
-from mfaranet.files import sha256, unzip
+from mfaranet.files import sha256, user_path
 from mfaranet.settings import CamVidData
 
 VARIABLE = "MFARANET_CAMVID"
@@ -30,23 +34,61 @@ _COLOURS = {
     "Pedestrian": (64, 64, 0),
     "Bicyclist": (0, 128, 192),
 }
-LABELS = LabelSet(list(_COLOURS), list(_COLOURS.values()), ids=list(range(11)), void=frozenset({11}))
+_MISTAKEN = (
+    Convention(
+        name="255 for void",
+        values=frozenset([*range(11), 255]),
+        marks=frozenset({255}),
+        least=1,
+        mend="void as 255: take the labels of the SegNet form, which have 11 there, or replace 255 by 11",
+    ),
+    Convention(
+        name="indices of the 32 original classes",
+        values=frozenset(range(32)),
+        marks=frozenset(range(12, 32)),
+        least=13,
+        mend="32 classes: take the labels of the SegNet form, which has 11 classes, 0..10, and 11 for void",
+    ),
+)
+LABELS = LabelSet(list(_COLOURS), list(_COLOURS.values()), list(range(11)), frozenset({11}), _MISTAKEN)
+
+_LISTS = (
+    "lists: correct the named lines; one image a line, its stem or the paths of image and label. "
+    "Extracting again does not help"
+)
+_INVISIBLE = (
+    "invisible characters in a list, such as a byte-order mark within it or UTF-16 without one: save it as plain UTF-8"
+)
+_UNKNOWN_NAME = "names that neither an image nor a label has: correct the list; if they are right, extract again"
+_UNLISTED = "files that no list names: add them to the list of their split, or remove them"
+_MANIFEST_WRONG = (
+    f"{MANIFEST}: get the subset again if it is not as published; if you made it yourself, write the file "
+    f"anew: sha256sum */*.png *.txt > {MANIFEST}"
+)
+_SUBSET = (
+    f"a set of other size: get the whole set, or write {MANIFEST} of a subset of your own: sha256sum */*.png *.txt"
+)
 
 
 def find(settings: CamVidData, scratch: Path) -> Source:
     """The set in ``settings.source``, else in $MFARANET_CAMVID, else downloaded from ``settings.url``.
 
-    A zip is extracted to ``scratch``; a download stays in the user's cache folder.
+    A zip, tar or tgz is extracted to ``scratch``; a download stays in the user's cache folder.
 
     Raises:
         InputError: there is no such path, no CamVid in it, or no download; the archive is not the right one.
     """
-    origin = settings.source or Path(os.environ.get(VARIABLE) or _download(settings.url, settings.sha256))
+    if settings.source:
+        origin = user_path(settings.source, "data.source of the CamVid profile")
+    elif os.environ.get(VARIABLE):
+        origin = user_path(os.environ[VARIABLE], f"${VARIABLE}")
+    else:
+        origin = _download(settings.url, settings.sha256)
     if origin.is_dir():
         return read(_locate(origin, origin), origin)
     if not origin.exists():
         raise InputError(f"{origin} does not exist; correct data.source of the CamVid profile, or ${VARIABLE}")
-    unzip(origin, scratch, (".png", ".txt", MANIFEST))
+    extract(origin, scratch, (".png", ".txt", MANIFEST))
     return read(_locate(scratch, origin), origin)
 
 
@@ -57,19 +99,23 @@ def read(root: Path, origin: Path, whole: Mapping[str, int] = WHOLE) -> Source:
     the listed files and the lists, and each is as it says.
     """
     listed: dict[str, list[str]] = {}
+    files: dict[str, dict[str, Path]] = {}
     pairs: list[Pair] = []
-    problems: list[str] = []
+    problems: list[DataError] = []
     for split in SPLITS:
-        listed[split], faults = _list(root, split)
-        there, more = _match(root, split, listed[split])
-        pairs += there
-        problems += faults + more
+        for folder in (split, f"{split}annot"):
+            files[folder], faults = _files(root / folder)
+            problems += faults
+        images, labels = files[split], files[f"{split}annot"]
+        listed[split], faults = _list(root / f"{split}.txt", images.keys() | labels.keys())
+        problems += faults + _unmatched(split, listed[split], files)
+        pairs += [Pair(split, stem, images[stem], labels.get(stem)) for stem in listed[split] if stem in images]
     counts = {split: len(stems) for split, stems in listed.items()}
     complete = counts == whole
     if not complete:
-        problems += _check_subset(root, listed, whole)
+        problems += _check_subset(root, listed, files, whole)
     title = "CamVid" if complete else f"CamVid subset {_slashed(counts)}"
-    return Source(origin, root, title, complete, LABELS, SIZE, pairs, problems)
+    return Source(origin, (root,), title, complete, LABELS, SIZE, pairs, problems)
 
 
 def _download(url: str, checksum: str | None) -> Path:
@@ -89,78 +135,122 @@ def _download(url: str, checksum: str | None) -> Path:
 
 
 def _locate(folder: Path, origin: Path) -> Path:
-    for root in (folder, *sorted(folder.glob("[Cc]am[Vv]id")), *sorted(folder.glob("*/[Cc]am[Vv]id"))):
-        if (root / "train.txt").is_file() or (root / "trainannot").is_dir():
-            return root
-    raise InputError(
-        f"{origin} holds no CamVid in the SegNet form: train/, trainannot/ and train.txt, the same for val and test, "
-        "in the folder itself or in a folder CamVid at most two levels down"
-    )
+    def fits(root: Path) -> bool:
+        return (root / "trainannot").is_dir() or ((root / "train.txt").is_file() and (root / "train").is_dir())
+
+    root = locate(folder, fits, "CamVid")
+    if root is None:
+        raise InputError(
+            f"{origin} holds no CamVid in the SegNet form: train/, trainannot/ and train.txt, the same for val and "
+            "test, in the folder itself or in one at most two levels down"
+        )
+    return root
 
 
-def _list(root: Path, split: str) -> tuple[list[str], list[str]]:
-    """Stems in a split's list, and its problems. A line has a stem, or the paths of an image and its label."""
-    path = root / f"{split}.txt"
+def _list(path: Path, known: Collection[str]) -> tuple[list[str], list[DataError]]:
+    """Stems in a split's list, and its problems. A line has a stem, or the paths of an image and its label, or of one.
+
+    Args:
+        path: the list.
+        known: stems of the files that are there.
+    """
     if not path.is_file():
-        return [], [f"{path.name}: missing"]
+        return [], [DataError(f"{path.name}: missing", DAMAGED)]
     stems: list[str] = []
-    problems: list[str] = []
-    for number, line in enumerate(path.read_text(errors="replace").splitlines(), 1):
-        named = [PurePosixPath(part).name.removesuffix(".png") for part in line.split()]
-        if len(named) > 2 or len(set(named)) > 1:
-            problems.append(f"{path.name}: line {number} names no image and its label: {line}")
+    problems: list[DataError] = []
+    for number, line in enumerate(read_lines(path), 1):
+        if not line or line.startswith("#"):
+            continue
+        stem = _named(line, known)
+        if stem is None:
+            problems.append(DataError(f"{path.name}: line {number} names no image and its label: {line}", _LISTS))
+        elif not stem.isprintable():
+            unseen = next(character for character in stem if not character.isprintable())
+            text = f"{path.name}: line {number} has the invisible character U+{ord(unseen):04X}: {line!a}"
+            problems.append(DataError(text, _INVISIBLE))
         else:
-            stems += named[:1]
+            stems.append(stem)
     return stems, problems
 
 
-def _match(root: Path, split: str, stems: list[str]) -> tuple[list[Pair], list[str]]:
-    """The listed images that are there, with their labels; and the files that are listed or there but not both."""
-    names = [f"{stem}.png" for stem in stems]
-    images, labels = _files(root / split), _files(root / f"{split}annot")
-    problems: list[str] = []
-    for folder, files in ((split, images), (f"{split}annot", labels)):
-        problems += [f"{folder}/{name}: listed in {split}.txt, but missing" for name in names if name not in files]
-        problems += [f"{folder}/{name}: not listed in {split}.txt" for name in files if name not in names]
-    pairs = [
-        Pair(split, stem, images[name], labels.get(name))
-        for stem, name in zip(stems, names, strict=True)
-        if name in images
-    ]
-    return pairs, problems
+def _named(line: str, known: Collection[str]) -> str | None:
+    """The stem in a line of a list, None where it is not of one image. Paths may have blanks, so any may part two."""
+    paths = line.replace("\\", "/")
+    halves = [(_stem(paths[: gap.start()]), _stem(paths[gap.end() :])) for gap in re.finditer(r"\s+", paths)]
+    parted = [(image, label) for image, label in halves if image == label or image in known]
+    if not parted:
+        return _stem(paths)
+    image, label = parted[0]
+    return image if len(parted) == 1 and image == label else None
 
 
-def _files(folder: Path) -> dict[str, Path]:
-    """Path of each file by its name; none where there is no such folder."""
-    return {path.name: path for path in sorted(folder.glob("[!.]*"))}
+def _stem(path: str) -> str:
+    name = path.rsplit("/", 1)[-1]
+    return name[:-4] if name.lower().endswith(".png") else name
 
 
-def _check_subset(root: Path, listed: Mapping[str, list[str]], whole: Mapping[str, int]) -> list[str]:
+def _files(folder: Path) -> tuple[dict[str, Path], list[DataError]]:
+    """Path of each file by its stem, none where there is no such folder; and what is there in two spellings."""
+    found: dict[str, Path] = {}
+    problems: list[DataError] = []
+    for path in visible(folder):
+        stem = _stem(path.name)
+        if stem in found:
+            problems.append(DataError(f"{folder.name}/{path.name}: also there as {found[stem].name}", TWICE))
+        found[stem] = path
+    return found, problems
+
+
+def _unmatched(split: str, stems: list[str], files: Mapping[str, Mapping[str, Path]]) -> list[DataError]:
+    """The files that are listed or there, but not both."""
+    problems: list[DataError] = []
+    images, labels = split, f"{split}annot"
+    for folder, partner in ((images, labels), (labels, images)):
+        for stem in stems:
+            if stem not in files[folder]:
+                mend = DAMAGED if stem in files[partner] else _UNKNOWN_NAME
+                problems.append(DataError(f"{folder}/{stem}.png: listed in {split}.txt, but missing", mend))
+        for stem, path in files[folder].items():
+            if stem not in stems:
+                problems.append(DataError(f"{folder}/{path.name}: not listed in {split}.txt", _UNLISTED))
+    return problems
+
+
+def _check_subset(
+    root: Path,
+    listed: Mapping[str, list[str]],
+    files: Mapping[str, Mapping[str, Path]],
+    whole: Mapping[str, int],
+) -> list[DataError]:
     """What keeps a set with other numbers of images from being a published subset."""
     path = root / MANIFEST
     if not path.is_file():
         found = _slashed({split: len(stems) for split, stems in listed.items()})
-        return [
+        text = (
             f"{found} images listed in {'/'.join(listed)}, a whole set has {_slashed(whole)}; "
             f"a subset is taken only with a {MANIFEST} over its images, labels and lists"
-        ]
-    manifest = dict(_manifest_line(line) for line in path.read_text(errors="replace").splitlines())
+        )
+        return [DataError(text, _SUBSET)]
+    manifest = dict(_manifest_line(line) for line in read_lines(path) if line)
+    manifest = {name: checksum for name, checksum in manifest.items() if is_visible(PurePosixPath(name))}
     parts = [f"{split}.txt" for split in listed]
     for split, stems in listed.items():
-        parts += [f"{folder}/{stem}.png" for folder in (split, f"{split}annot") for stem in stems]
+        for folder in (split, f"{split}annot"):
+            names = [files[folder][stem].name if stem in files[folder] else f"{stem}.png" for stem in stems]
+            parts += [f"{folder}/{name}" for name in names]
     problems = [f"{name}: in {MANIFEST}, but not listed" for name in manifest if name not in parts]
     for part in parts:
         if part not in manifest:
             problems.append(f"{part}: not in {MANIFEST}")
         elif (root / part).is_file() and sha256(root / part) != manifest[part]:
             problems.append(f"{part}: not the file that {MANIFEST} describes")
-    return problems
+    return [DataError(problem, _MANIFEST_WRONG) for problem in problems]
 
 
 def _manifest_line(line: str) -> tuple[str, str]:
     """Path and checksum from a line of sha256sum."""
     checksum, _, name = line.partition(" ")
-    return name.lstrip(" *").removeprefix("./"), checksum.lower()
+    return name.lstrip(" *").replace("\\", "/").removeprefix("./"), checksum.lower()
 
 
 def _slashed(counts: Mapping[str, int]) -> str:

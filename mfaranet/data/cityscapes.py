@@ -7,18 +7,31 @@ from pathlib import Path
 
 from cityscapesscripts.helpers import labels as official
 
-from mfaranet.data.checking import LabelSet, Pair, Source
+from mfaranet.data.archives import ENDINGS, extract
+from mfaranet.data.disks import locate, visible
+from mfaranet.data.png import DAMAGED
 from mfaranet.data.prepared import SPLITS
+from mfaranet.data.source import TWICE, Convention, DataError, LabelSet, Pair, Source
 from mfaranet.errors import InputError
-from mfaranet.files import unzip
+from mfaranet.files import user_path
 from mfaranet.settings import CityscapesData
 
 VARIABLE = "CITYSCAPES_DATASET"
 IMAGES, IMAGE_SUFFIX = "leftImg8bit", "_leftImg8bit.png"
 LABELS, LABEL_SUFFIX = "gtFine", "_gtFine_labelIds.png"
-ARCHIVES = {f"{IMAGES}_trainvaltest.zip": IMAGE_SUFFIX, f"{LABELS}_trainvaltest.zip": LABEL_SUFFIX}
+SUFFIXES = {IMAGES: IMAGE_SUFFIX, LABELS: LABEL_SUFFIX}
 LABELLED = ("train", "val")
 """gtFine/test has files, but they hold no classes: the labels of the test split are not public."""
+
+_TRAIN_IDS = Convention(
+    name="trainIds (0..18) instead of ids",
+    values=frozenset([*range(20), 255]),
+    marks=frozenset(range(19)),
+    least=8,
+    mend="labelIds files with trainIds: take the original *_gtFine_labelIds.png from gtFine_trainvaltest.zip; "
+    "csCreateTrainIdLabelImgs writes its own *_gtFine_labelTrainIds.png, which are not needed here",
+)
+_TOO_MANY = "more images than the set has: remove what is not of it"
 
 
 @dataclass(frozen=True)
@@ -35,59 +48,46 @@ GENUINE = Layout("Cityscapes", True, (1024, 2048), {"train": 2975, "val": 500, "
 
 
 def find(settings: CityscapesData, scratch: Path, layout: Layout = GENUINE) -> Source:
-    """The set in ``settings.source``, else in $CITYSCAPES_DATASET: a tree, or the two zips, extracted to ``scratch``.
+    """The set in ``settings.source``, else in $CITYSCAPES_DATASET.
+
+    Each of leftImg8bit and gtFine is a folder, there or at most two levels down, or the archive of its official name
+    (zip, tar or tgz), which is extracted to ``scratch``. The path may also be one archive with both.
 
     Raises:
-        InputError: no source is given, there is neither in it, or a zip is none.
+        InputError: no source is given, a part is not in it or twice, or an archive is none.
     """
-    given = settings.source or os.environ.get(VARIABLE)
-    if not given:
+    written = settings.source or os.environ.get(VARIABLE)
+    if not written:
         raise InputError(
             "Cityscapes is not downloaded for you: its licence asks for an account of your own. Register at "
             "https://www.cityscapes-dataset.com/register/, run\n"
-            f"  csDownload {' '.join(ARCHIVES)}\n"
+            f"  csDownload {' '.join(f'{part}_trainvaltest.zip' for part in SUFFIXES)}\n"
             f"and give the folder as data.source of the Cityscapes profile or in ${VARIABLE}"
         )
-    origin = Path(given)
-    if all((origin / part).is_dir() for part in (IMAGES, LABELS)):
-        return read(origin, origin, layout)
-    missing = [name for name in ARCHIVES if not (origin / name).is_file()]
+    origin = user_path(written, "data.source of the Cityscapes profile" if settings.source else f"${VARIABLE}")
+    if not origin.exists():
+        raise InputError(f"{origin} does not exist; correct data.source of the Cityscapes profile, or ${VARIABLE}")
+    found = {part: there for part in SUFFIXES if (there := _folder(origin, part) or _archive(origin, part))}
+    missing = [f"{part}_trainvaltest.zip" for part in SUFFIXES if part not in found]
     if missing:
         raise InputError(
             f"{origin} has neither {IMAGES}/ and {LABELS}/ nor the two zips (missing: {', '.join(missing)}); "
             f"correct data.source of the Cityscapes profile or ${VARIABLE}, or run csDownload {' '.join(missing)} there"
         )
-    for name, suffix in ARCHIVES.items():
-        unzip(origin / name, scratch, (suffix,))
-    return read(scratch, origin, layout)
+    parts = {part: _extract(path, part, scratch) if path.is_file() else path for part, path in found.items()}
+    return read(parts, origin, layout)
 
 
-def read(root: Path, origin: Path, layout: Layout) -> Source:
-    """Match the images and labels of a tree, and their numbers with ``layout``."""
-    found, problems = pairs(root)
+def read(parts: Mapping[str, Path], origin: Path, layout: Layout) -> Source:
+    """Match the files of the folders leftImg8bit and gtFine, wherever these are, and their numbers with ``layout``."""
+    found, problems = _match(parts)
     for split, expected in layout.counts.items():
         count = sum(pair.split == split for pair in found)
         if count != expected:
-            problems.append(f"{IMAGES}/{split}: {count} images instead of {expected}")
-    return Source(origin, root, layout.title, layout.complete, label_set(), layout.size, found, problems)
-
-
-def pairs(root: Path) -> tuple[list[Pair], list[str]]:
-    """Every image of a tree with its label, except in test; and what has no partner.
-
-    The folders are listed, since frame numbers follow no rule.
-    """
-    found: list[Pair] = []
-    problems: list[str] = []
-    for split in SPLITS:
-        images = _listed(root, IMAGES, split, IMAGE_SUFFIX)
-        labels = _listed(root, LABELS, split, LABEL_SUFFIX) if split in LABELLED else {}
-        found += [Pair(split, key.split("/")[-1], path, labels.get(key)) for key, path in images.items()]
-        if split in LABELLED:
-            alone = [(images[key], "image without label") for key in images.keys() - labels.keys()]
-            alone += [(labels[key], "label without image") for key in labels.keys() - images.keys()]
-            problems += [f"{path.relative_to(root)}: {what}" for path, what in sorted(alone)]
-    return found, problems
+            text = f"{IMAGES}/{split}: {count} images instead of {expected}"
+            problems.append(DataError(text, DAMAGED if count < expected else _TOO_MANY))
+    roots = tuple(folder.parent for folder in parts.values())
+    return Source(origin, roots, layout.title, layout.complete, label_set(), layout.size, found, problems)
 
 
 def label_set() -> LabelSet:
@@ -100,11 +100,62 @@ def label_set() -> LabelSet:
         colours=[label.color for label in scored],
         ids=[label.id for label in scored],
         void=frozenset(label.id for label in real if label.ignoreInEval),
+        mistaken=(_TRAIN_IDS,),
     )
 
 
-def _listed(root: Path, part: str, split: str, suffix: str) -> dict[str, Path]:
-    """Paths by city and stem, which are the same for an image and its label."""
-    folder = root / part / split
-    paths = sorted(folder.glob(f"*/*{suffix}"))
-    return {path.relative_to(folder).as_posix().removesuffix(suffix): path for path in paths}
+def _folder(root: Path, part: str) -> Path | None:
+    def fits(folder: Path) -> bool:
+        return folder.name == part and any((folder / split).is_dir() for split in SPLITS)
+
+    return locate(root, fits, f"{part}/")
+
+
+def _archive(origin: Path, part: str) -> Path | None:
+    """The archive of a part; ``origin`` itself where that is a file."""
+    names = [f"{part}_trainvaltest{ending}".lower() for ending in ENDINGS]
+    there = [origin] if origin.is_file() else [path for path in visible(origin) if path.name.lower() in names]
+    return there[0] if there else None
+
+
+def _extract(archive: Path, part: str, scratch: Path) -> Path:
+    extract(archive, scratch, (SUFFIXES[part],))
+    folder = _folder(scratch, part)
+    if folder is None:
+        raise InputError(f"{archive} holds no {part}/ with train, val or test in it; download it again")
+    return folder
+
+
+def _match(parts: Mapping[str, Path]) -> tuple[list[Pair], list[DataError]]:
+    """Every image with its label, except in test; and what has no partner.
+
+    The folders are listed, since frame numbers follow no rule.
+    """
+    found: list[Pair] = []
+    problems: list[DataError] = []
+    for split in SPLITS:
+        images, twice = _listed(parts[IMAGES], split, IMAGE_SUFFIX)
+        labels: dict[str, Path] = {}
+        if split in LABELLED:
+            labels, more = _listed(parts[LABELS], split, LABEL_SUFFIX)
+            twice += more
+            alone = [(IMAGES, images[key], "image without label") for key in images.keys() - labels.keys()]
+            alone += [(LABELS, labels[key], "label without image") for key in labels.keys() - images.keys()]
+            for part, path, what in sorted(alone):
+                problems.append(DataError(f"{path.relative_to(parts[part].parent)}: {what}", DAMAGED))
+        found += [Pair(split, key.split("/")[-1], path, labels.get(key)) for key, path in images.items()]
+        problems += twice
+    return found, problems
+
+
+def _listed(folder: Path, split: str, suffix: str) -> tuple[dict[str, Path], list[DataError]]:
+    """Paths by city and stem, which are the same for an image and its label; and what is there in two spellings."""
+    found: dict[str, Path] = {}
+    twice: list[DataError] = []
+    for path in visible(folder / split, "*/*"):
+        if path.name.lower().endswith(suffix.lower()):
+            key = path.relative_to(folder / split).as_posix()[: -len(suffix)]
+            if key in found:
+                twice.append(DataError(f"{path.relative_to(folder.parent)}: also there as {found[key].name}", TWICE))
+            found[key] = path
+    return found, twice

@@ -49,10 +49,12 @@ class DatasetRecord(BaseModel):
     ignored_pixels: dict[str, int]
     fingerprint: str
     """SHA-256 over the sorted paths and SHA-256 of all prepared PNG files."""
+    warnings: list[str] = []
+    """What may be right, but should be known: classes that do not occur, labels wholly void."""
 
     def save(self, root: Path) -> None:
-        """Write ``dataset.json`` in the prepared folder."""
-        write_text(root / _RECORD, self.model_dump_json(indent=2) + "\n")
+        """Write ``dataset.json`` in the prepared folder; without ``warnings`` where there are none."""
+        write_text(root / _RECORD, self.model_dump_json(indent=2, exclude_defaults=True) + "\n")
 
     @classmethod
     def load(cls, root: Path) -> Self:
@@ -87,8 +89,8 @@ class SegmentationDataset(Dataset[tuple[Tensor, Tensor]]):
             )
         self.transform = transform
         self._images, self._labels = root / "images" / split, root / "labels" / split
-        self.stems = sorted(path.stem for path in self._images.glob("*.png"))
-        labels = sorted(path.stem for path in self._labels.glob("*.png"))
+        self.stems = sorted(path.stem for path in self._images.glob("[!.]*.png"))
+        labels = sorted(path.stem for path in self._labels.glob("[!.]*.png"))
         if self.stems != labels or len(labels) != self.record.splits[split]:
             raise InputError(
                 f"{root}: split {split!r} has {len(self.stems)} images and {len(labels)} labels instead of "

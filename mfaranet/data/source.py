@@ -1,0 +1,96 @@
+"""A data set as it was found: its files, what they should be, and what is wrong with it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from mfaranet.errors import InputError
+
+TWICE = "files that differ only in capitals: remove the wrong one"
+_LISTED_PROBLEMS = 50
+
+
+class DataError(InputError):
+    """One problem of a data set; they are gathered, so that all are told at once.
+
+    Args:
+        text: where it is and what is wrong.
+        mend: what to do about it and all others of its kind.
+    """
+
+    def __init__(self, text: str, mend: str) -> None:
+        super().__init__(text)
+        self.mend = mend
+
+
+@dataclass(frozen=True)
+class Pair:
+    """One image of a source and its label, if its split has labels."""
+
+    split: str
+    stem: str
+    image: Path
+    label: Path | None
+
+
+@dataclass(frozen=True)
+class Convention:
+    """Another way to number the classes, which label files may follow by mistake."""
+
+    name: str
+    values: frozenset[int]
+    """All that it has."""
+    marks: frozenset[int]
+    """One of these is there whenever the files follow it."""
+    least: int
+    """A street scene has at least so many values; fewer may be chance."""
+    mend: str
+
+    def fits(self, found: frozenset[int]) -> bool:
+        """Whether label files with these values follow it rather than the right one."""
+        return found <= self.values and bool(found & self.marks) and len(found) >= self.least
+
+
+@dataclass(frozen=True)
+class LabelSet:
+    """The classes in order of their index, and the ids that stand for them (and for none) in the source's labels."""
+
+    classes: list[str]
+    colours: list[tuple[int, int, int]]
+    ids: list[int]
+    void: frozenset[int]
+    mistaken: Sequence[Convention] = ()
+
+
+@dataclass(frozen=True)
+class Source:
+    """A data set as found: its files, what they should be, and what is wrong with the list of them already."""
+
+    origin: Path
+    """The folder or archive that the user knows."""
+    roots: tuple[Path, ...]
+    """The folders that the files lie in; problems name paths relative to them."""
+    title: str
+    complete: bool
+    labels: LabelSet
+    size: tuple[int, int]
+    pairs: list[Pair]
+    problems: list[DataError]
+
+    def shown(self, path: Path) -> str:
+        """A file's path for messages."""
+        return next(path.relative_to(root).as_posix() for root in self.roots if path.is_relative_to(root))
+
+
+def complain(origin: Path, problems: Sequence[DataError]) -> InputError:
+    """All problems in one error, each kind's mend once."""
+    listed = [str(problem) for problem in problems[:_LISTED_PROBLEMS]]
+    if len(problems) > len(listed):
+        listed.append(f"... and {len(problems) - len(listed)} more")
+    mends = dict.fromkeys(problem.mend for problem in problems)
+    return InputError(
+        f"{origin} is not prepared, problems found: {len(problems)}\n  "
+        + "\n  ".join(listed)
+        + "\nto mend:\n  "
+        + "\n  ".join(mends)
+    )
