@@ -1,11 +1,11 @@
 """Stage submission: predict the test split by each protocol, as zips that the Cityscapes test server takes."""
 
-import torch
 import typer
 from common import Paths, read_json, start, write_run
 
 from mfaranet.checkpoints import load_trained
 from mfaranet.data.prepared import DatasetRecord
+from mfaranet.devices import allow_tf32, choose_device, device_facts
 from mfaranet.files import sha256
 from mfaranet.inference import InputSizes
 from mfaranet.params import load
@@ -23,7 +23,9 @@ def main(
     record = DatasetRecord.load(paths.data)
     training = read_json(paths.training / "run.json")
     model, facts = load_trained(paths.checkpoints / f"{chosen.checkpoint}.safetensors")
-    model.to("cuda" if torch.cuda.is_available() else "cpu")
+    device = choose_device(chosen.device, "evaluate.device")
+    allow_tf32(chosen.tf32)
+    model.to(device)
     sizes = InputSizes(chosen.input_size, chosen.window_size, chosen.base_size)
     archives = {protocol: paths.submission / f"{protocol}.zip" for protocol in chosen.protocols}
     for protocol, archive in archives.items():
@@ -34,6 +36,9 @@ def main(
         [settings],
         ("data", "weights", "network", "train", "evaluate"),
         record,
+        **device_facts(device),
+        processes=1,
+        precision="32-true",
         split=SPLIT,
         network=settings.network.model_dump(mode="json"),
         sizes={"size": chosen.input_size, "window": chosen.window_size},
