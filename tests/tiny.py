@@ -63,6 +63,11 @@ def write_data(root: Path, train: int = 4, ignored_rows: int = 4, *, val: int = 
     return root
 
 
+def whiten(data: Path, index: int) -> None:
+    """Make an image of the training split wholly white."""
+    Image.new("RGB", (128, 64), "white").save(data / f"images/train/{index}.png")
+
+
 def settings(**changes: Any) -> TrainSettings:
     """The recipe of params.yaml, short; ``loss`` is the name of one."""
     base = load(REPOSITORY / "params.yaml").settings("sample", "base").train
@@ -75,7 +80,10 @@ def settings(**changes: Any) -> TrainSettings:
 
 
 class TinyNetwork(nn.Module):
-    """Scores and boundaries as MFARANet has them, normalisation and dropout if asked, a head that no loss reaches."""
+    """Scores and boundaries as MFARANet has them, normalisation and dropout if asked, a head that no loss reaches.
+
+    For a wholly white image it gives NaN.
+    """
 
     def __init__(self, dropout: float = 0.0, *, norm: bool = False) -> None:
         super().__init__()
@@ -88,7 +96,8 @@ class TinyNetwork(nn.Module):
 
     def forward(self, images: Tensor) -> Outputs | Tensor:
         features = self.backbone(images)
-        score = self.score(features)
+        white = images.amin((1, 2, 3), keepdim=True) > 2  # they are normalised
+        score = self.score(features).masked_fill(white, torch.nan)
         out = nn.functional.interpolate(score, images.shape[-2:], mode="bilinear", align_corners=True)
         if not self.training:
             return out
@@ -112,4 +121,4 @@ def run_tiny(
 
 
 if __name__ == "__main__":
-    run_tiny(Path(sys.argv[1]), Path(sys.argv[2]), **json.loads(sys.argv[3]))
+    print(json.dumps(run_tiny(Path(sys.argv[1]), Path(sys.argv[2]), **json.loads(sys.argv[3]))))
