@@ -45,14 +45,14 @@ class FirstNonFinite:
         part = min(map(min, first))
         if part == _NEVER:
             return None
-        step, part_of_step = divmod(part, self._accumulate)
+        step, of_step = divmod(part, self._accumulate)
         said = []
         for rank, row in enumerate(first):
             terms = ", ".join(name for name, at in zip(self._names, row, strict=True) if at == part)
-            images = ", ".join(batch_images(loader, epoch, step, rank)[part_of_step :: self._accumulate])
+            images = ", ".join(batch_images(loader, epoch, step, rank)[of_step :: self._accumulate])
             if terms:
                 said.append(f"process {rank} of {fabric.world_size}: {terms}, with the images {images}")
-        if (epoch, part) == (1, 0):
+        if (epoch, step) == (1, 0):
             advice = "No step was made before: look at these images, their labels and the initial weights."
         else:
             advice = "Look at these images and their labels, or lower train.base_lr in params.yaml."

@@ -148,7 +148,7 @@ def test_a_loss_that_is_no_number_stops_the_run(data: Path, tmp_path: Path) -> N
 
 @pytest.mark.parametrize("accumulate", [1, 2])
 def test_it_says_where_the_loss_was_no_number_first(tmp_path: Path, accumulate: int) -> None:
-    data = write_data(tmp_path / "data", train=12)
+    data = write_data(tmp_path / "data", train=8)
     changes = {"batch_size": 4, "accumulate": accumulate, "augmentation": STILL}
     loader = training_loader(settings(**changes), data, 0, 1)
     loader.sampler.set_epoch(1)  # type: ignore[attr-defined]
@@ -161,12 +161,12 @@ def test_it_says_where_the_loss_was_no_number_first(tmp_path: Path, accumulate: 
         images = ", ".join(
             f"train/{index}" for index in order[4 * step : 4 * step + 4][of_batch % accumulate :: accumulate]
         )
-        assert f"in epoch 1, step {step + 1} of 3 (process 0 of 1: total, output, scales, attention" in str(error.value)
+        assert f"in epoch 1, step {step + 1} of 2 (process 0 of 1: total, output, scales" in str(error.value)
         assert f", with the images {images})." in str(error.value)
         # Nothing was learned before the first step.
         assert ("train.base_lr" in str(error.value)) == (step > 0)
         assert "There is no checkpoint yet." in str(error.value)
-        data = write_data(tmp_path / "other", train=12)
+        data = write_data(tmp_path / "other", train=8)
 
 
 def test_it_names_the_last_checkpoint(data: Path, tmp_path: Path) -> None:

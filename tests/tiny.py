@@ -121,4 +121,5 @@ def run_tiny(
 
 
 if __name__ == "__main__":
-    print(json.dumps(run_tiny(Path(sys.argv[1]), Path(sys.argv[2]), **json.loads(sys.argv[3]))))
+    if ran := run_tiny(Path(sys.argv[1]), Path(sys.argv[2]), **json.loads(sys.argv[3])):
+        print(json.dumps(ran))
