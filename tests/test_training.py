@@ -154,6 +154,7 @@ def test_it_says_where_the_loss_was_no_number_first(tmp_path: Path, accumulate: 
     loader.sampler.set_epoch(1)  # type: ignore[attr-defined]
     order = [index for _, index in loader.sampler]
     for place in (0, 5):
+        data = write_data(tmp_path / str(place), train=8)
         whiten(data, order[place])
         with pytest.raises(InputError) as error:
             run_tiny(data, tmp_path / "run", **changes)
@@ -166,7 +167,6 @@ def test_it_says_where_the_loss_was_no_number_first(tmp_path: Path, accumulate: 
         # Nothing was learned before the first step.
         assert ("train.base_lr" in str(error.value)) == (step > 0)
         assert "There is no checkpoint yet." in str(error.value)
-        data = write_data(tmp_path / "other", train=8)
 
 
 def test_it_names_the_last_checkpoint(data: Path, tmp_path: Path) -> None:
