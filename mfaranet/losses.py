@@ -1,7 +1,8 @@
 """Losses of the paper (multi-scale joint supervision), exactly as the official code computes them.
 
-Logits are (N, C, H, W); labels are int64 (N, H, W) with 255 for pixels that count nowhere. Nothing here waits for
-the device: no value is copied to the host.
+Logits are (N, C, H, W); labels are int64 (N, H, W) with 255 for pixels that count nowhere. An image, or a batch,
+without any other pixel adds 0 to every loss and to the gradient. Nothing here waits for the device: no value is copied
+to the host.
 """
 
 from dataclasses import dataclass
@@ -11,12 +12,14 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from mfaranet.conventions import IGNORE_INDEX
+from mfaranet.errors import InputError
 from mfaranet.models.layers import Outputs, resize_to
 
 
 def cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
-    """Mean cross entropy over the pixels that are not ignored; NaN when all are."""
-    return F.cross_entropy(logits, labels, ignore_index=IGNORE_INDEX)
+    """Mean cross entropy over the pixels that are not ignored; 0 when all are."""
+    total = F.cross_entropy(logits, labels, ignore_index=IGNORE_INDEX, reduction="sum")
+    return total / (labels != IGNORE_INDEX).sum().clamp(min=1)
 
 
 def ohem_cross_entropy(logits: Tensor, labels: Tensor, threshold: float = 0.7, min_kept: int = 100_000) -> Tensor:
@@ -30,10 +33,11 @@ def ohem_cross_entropy(logits: Tensor, labels: Tensor, threshold: float = 0.7, m
     # An ignored pixel has loss 0, so probability 1: it is never among the hard ones.
     probability = torch.exp(-losses.detach())
     rank = min(min_kept, probability.numel())
-    limit = probability.flatten().kthvalue(rank).values.clamp(min=threshold)
+    # kthvalue would say the same, in a single block of the GPU.
+    limit = probability.flatten().topk(rank, largest=False, sorted=False).values.max().clamp(min=threshold)
     all_count = valid.sum() < min_kept
     kept = valid & (all_count | (probability <= limit))
-    return (losses * kept).sum() / kept.sum()
+    return (losses * kept).sum() / kept.sum().clamp(min=1)
 
 
 def image_balanced_cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
@@ -55,14 +59,18 @@ def image_balanced_cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
     return ((weights * losses).sum(dim=(1, 2)) / total.clamp(min=1)).sum()
 
 
-def boundary_cross_entropy(logits: Tensor, target: Tensor) -> Tensor:
+def boundary_cross_entropy(logits: Tensor, target: Tensor, labels: Tensor) -> Tensor:
     """Binary cross entropy of boundary logits and target (both N, 1, H, W), balanced over the whole batch.
 
-    A boundary pixel weighs the share of the others, and the other way round; the mean is over all pixels.
+    A boundary pixel weighs the share of the others, and the other way round; the mean is over all pixels, ignored ones
+    too, of the images whose labels (N, H, W) have a pixel that is not.
     """
-    share = target.mean(dtype=torch.float32)
-    weights = torch.where(target == 1, 1 - share, share)
-    return F.binary_cross_entropy_with_logits(logits, target, weights)
+    labelled = (labels != IGNORE_INDEX).flatten(1).any(1)
+    # Exactly 1 where all are. An image without a label has no boundary, so the means over all images have its zeros.
+    correction = len(labelled) / labelled.sum().clamp(min=1)
+    share = target.mean(dtype=torch.float32) * correction
+    weights = torch.where(target == 1, 1 - share, share) * labelled.view(-1, 1, 1, 1)
+    return F.binary_cross_entropy_with_logits(logits, target, weights) * correction
 
 
 def attention_to_edges(logits: Tensor, labels: Tensor, boundary_logits: Tensor, threshold: float = 0.8) -> Tensor:
@@ -90,8 +98,9 @@ class Loss:
 
     The joint loss is ``segmentation + boundary_weight * boundary + attention_weight * attention`` with OHEM
     (``joint_edge_ohem``, the paper's) or image-balanced cross entropy (``joint_edge``) as its first term;
-    ``cross_entropy`` has that alone on every scale. The numbers' meaning: see the functions above. The joint losses
-    together weigh ``scales_weight``; 0 leaves the supervision of the output alone.
+    ``cross_entropy`` has that alone on every scale that a network has, if any. The numbers' meaning: see the functions
+    above. The joint losses together weigh ``scales_weight``; 0 leaves the supervision of the output alone. Auxiliary
+    heads, where a network has some, weigh ``auxiliary_weight``.
     """
 
     name: str = "joint_edge_ohem"
@@ -103,11 +112,34 @@ class Loss:
     scales_weight: float = 1.0
     auxiliary_weight: float = 0.4
 
+    def check(self, *, scores: bool, boundaries: bool) -> None:
+        """Refuse a network without the outputs that the loss is made of.
+
+        Raises:
+            InputError: it has no scores of its scales, or no boundary logits of them, and the loss needs them.
+        """
+        if self.name == "cross_entropy" or not self.scales_weight:
+            return
+        if not scores:
+            raise InputError(
+                f"train.loss.name: {self.name} is of the scores of several scales, which this network has not; "
+                "take cross_entropy"
+            )
+        if not boundaries and (self.boundary_weight or self.attention_weight):
+            raise InputError(
+                "train.loss.boundary_weight, train.loss.attention_weight: this network has no boundary heads, "
+                "so both must be 0"
+            )
+
     def __call__(self, outputs: Outputs, labels: Tensor) -> dict[str, Tensor]:
         """Outputs of a network in training mode and labels (N, H, W) in; ``total`` and its unweighted terms out.
 
         A term is the sum over the scales. Maps smaller than the label are resized to it first.
+
+        Raises:
+            InputError: see ``check``.
         """
+        self.check(scores=bool(outputs.get("scores")), boundaries=bool(outputs.get("boundaries")))
         size = (labels.shape[-2], labels.shape[-1])
         terms = {}
         joint = bool(outputs.get("scores")) and self.scales_weight > 0
@@ -133,7 +165,7 @@ class Loss:
         edges = [_at(boundary, size) for boundary in outputs.get("boundaries", [])]
         if edges and self.name != "cross_entropy":
             target = boundary_target(labels)
-            terms["boundary"] = torch.stack([boundary_cross_entropy(edge, target) for edge in edges]).sum()
+            terms["boundary"] = torch.stack([boundary_cross_entropy(edge, target, labels) for edge in edges]).sum()
             attention = [
                 attention_to_edges(score, labels, edge, self.attention_threshold)
                 for score, edge in zip(scores, edges, strict=True)

@@ -21,16 +21,17 @@ def confusion_matrix(prediction: Tensor, label: Tensor, num_classes: int) -> Ten
 def intersection_over_union(confusion: Tensor) -> Tensor:
     """IoU per class (C), float64, of a confusion matrix (C, C) with the truth in rows.
 
-    NaN for a class that neither truth nor prediction holds, as in cityscapesScripts.
+    NaN for a class that neither truth nor prediction holds, as in cityscapesScripts. On the CPU, as all that follows:
+    not every device has float64.
     """
-    confusion = confusion.double()
+    confusion = confusion.cpu().double()
     hit = confusion.diagonal()
     return hit / (confusion.sum(0) + confusion.sum(1) - hit)
 
 
 def class_accuracy(confusion: Tensor) -> Tensor:
     """Share of each class's pixels that are predicted right (C), float64; NaN for a class that the truth has not."""
-    confusion = confusion.double()
+    confusion = confusion.cpu().double()
     return confusion.diagonal() / confusion.sum(1)
 
 
@@ -39,6 +40,7 @@ def summarise(confusion: Tensor, classes: list[str]) -> dict[str, Any]:
 
     In 0..1; None for no value.
     """
+    confusion = confusion.cpu()
     iou = intersection_over_union(confusion)
     accuracy = confusion.diagonal().sum().double() / confusion.sum()
     return {

@@ -157,16 +157,26 @@ def load(path: Path = Path("params.yaml")) -> Params:
 
 
 def check_networks(params: Params) -> None:
-    """Check the name and the options of every experiment's network.
+    """Check the name and the options of every experiment's network, and that it has what its loss needs.
 
     Raises:
-        InputError: one is unknown, or has an impossible value.
+        InputError: one is unknown, has an impossible value, or has not.
     """
+    from mfaranet.losses import Loss
     from mfaranet.models import check_options
 
     for experiment in params.experiments:
         network = params.settings(params.datasets[0], experiment).network
         check_options(network.name, network.options, where=f"params.yaml: experiments.{experiment}.network")
+        if network.name == "mfaranet_pruned":
+            continue  # is never trained
+        ours = network.name == "mfaranet"
+        for dataset in params.datasets:
+            loss = Loss(**params.settings(dataset, experiment).train.loss.model_dump())
+            try:
+                loss.check(scores=ours, boundaries=ours and network.options.get("boundary_heads", True))
+            except InputError as error:
+                raise InputError(f"params.yaml: experiments.{experiment}: {error}") from None
 
 
 def _check_references(params: Params) -> None:

@@ -22,6 +22,8 @@ ProtocolName = Literal[
     "single_scale_flip_plain",
     "multi_scale_flip_plain",
 ]
+Device = Literal["auto", "cpu", "cuda", "mps"]
+"""auto: CUDA where there is a GPU, else the CPU (see mfaranet.devices)."""
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_]*$")]
 """A name that is a folder, a DVC stage and a Snakemake rule at once: no dots, dashes or capitals."""
 
@@ -82,7 +84,7 @@ class NetworkSettings(Strict):
 
 
 class LossSettings(Strict):
-    """The paper's joint loss (see mfaranet.losses)."""
+    """The paper's joint loss (see mfaranet.losses). A network must have what its name and weights ask for."""
 
     name: Literal["joint_edge_ohem", "joint_edge", "cross_entropy"]
     ohem_threshold: Fraction
@@ -133,7 +135,10 @@ class TrainSettings(Strict):
     weight_decay: Annotated[float, Field(ge=0)]
     poly_power: Annotated[float, Field(gt=0)]
     validate_every: Positive
+    device: Device
     precision: Literal["32-true", "16-mixed", "bf16-mixed"]
+    tf32: bool
+    """Whether a GPU may take TF32 for float32 in convolutions and matrix products."""
     augmentation: AugmentationSettings
     loss: LossSettings
 
@@ -161,6 +166,8 @@ class EvaluateSettings(Strict):
     """Longer side of the image at scale 1 in sliding-window protocols, whatever the input size."""
     checkpoint: Literal["best", "last"]
     pictures: Positive
+    device: Device
+    tf32: bool
 
     @property
     def input_size(self) -> Size:
@@ -202,8 +209,9 @@ class LatencySettings(Strict):
     """One measurement of speed (see mfaranet.measure.latency)."""
 
     protocol: Literal["paper", "strict"]
-    device: Literal["auto", "cpu", "cuda"]
+    device: Device
     precision: Literal["float32", "float16", "bfloat16"]
+    tf32: bool
     memory_format: Literal["channels_first", "channels_last"]
     threads: Positive | None
     """Of a CPU; null: as many as torch takes by itself."""

@@ -1,6 +1,5 @@
 """The paper's training recipe, as the official code has it: SGD with two learning rates, poly schedule, joint loss."""
 
-import math
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import replace
@@ -19,11 +18,14 @@ from mfaranet import checkpoints
 from mfaranet.data.loading import EpochSampler, derived_seed, training_loader
 from mfaranet.data.prepared import SegmentationDataset
 from mfaranet.data.transforms import normalise
+from mfaranet.devices import allow_tf32, choose_device
 from mfaranet.errors import InputError
 from mfaranet.inference import PROTOCOLS, InputSizes, predict_split
 from mfaranet.losses import Loss
 from mfaranet.metrics import confusion_matrix, intersection_over_union
-from mfaranet.processes import launched, make_fabric
+from mfaranet.models.layers import Outputs
+from mfaranet.nonfinite import FirstNonFinite
+from mfaranet.processes import launched, make_fabric, process_facts, share_buffers
 from mfaranet.resume import Progress, Resume, stop_on_signals
 from mfaranet.settings import TrainSettings
 
@@ -37,7 +39,7 @@ def train(
     curves: Path,
     facts: Mapping[str, Any],
     resume: Resume | None = None,
-) -> bool:
+) -> dict[str, Any] | None:
     """Train a network on a prepared data set, on all devices that the environment names (see make_fabric).
 
     Writes ``best.safetensors`` (by mIoU on the validation split) and ``last.safetensors`` to ``output``, and the
@@ -59,18 +61,22 @@ def train(
             a training that was stopped after its last epoch ends again without training.
 
     Returns:
-        Whether this process is the one that wrote the files.
+        On what it ran, for run.json: ``device``, ``processes``, ``tf32``, ``precision``. None in a process other than
+        the one that wrote the files.
 
     Raises:
-        InputError: the data set is smaller than a batch, a batch does not divide among the processes, an image is
+        InputError: the device is not there, the data set is smaller than a batch or has no label in its validation
+            split, a batch does not divide among the processes, the network lacks what the loss needs, an image is
             damaged, the loss is no longer a number, or another process is at the same training.
         SystemExit: a signal asked the training to stop.
     """
-    fabric = make_fabric(settings.precision)
+    fabric = make_fabric(settings.precision, choose_device(settings.device, "train.device"))
+    allow_tf32(settings.tf32)
     with launched(fabric), resume.lock() if resume and fabric.is_global_zero else nullcontext():
         _train(model, settings, data, output, curves, facts, resume, fabric)
+        ran = {**process_facts(fabric), "precision": settings.precision}
         fabric.barrier()
-    return fabric.is_global_zero
+    return ran if fabric.is_global_zero else None
 
 
 def _train(
@@ -93,6 +99,11 @@ def _train(
     schedule = make_schedule(optimizer, settings.epochs * len(loader), settings.poly_power)
     network, optimizer = fabric.setup(_Supervised(model, Loss(**settings.loss.model_dump())), optimizer)
     validation = SegmentationDataset(data, "val")
+    if not sum(validation.record.class_pixels["val"]):
+        raise InputError(
+            f"{data}: no pixel of the split val of {validation.record.title} has a label, and by these the best "
+            "network is chosen; take a validation split with labels, and prepare the data set again"
+        )
 
     parts = {"model": model, "optimizer": optimizer, "schedule": schedule, "scaler": fabric.strategy.precision}
     progress = Progress()
@@ -109,10 +120,13 @@ def _train(
             # For dropout; not the same in any two processes.
             torch.manual_seed(derived_seed("network", settings.seed, epoch, fabric.global_rank))
             rate = optimizer.param_groups[0]["lr"]
-            terms = _train_epoch(network, loader, settings.accumulate, optimizer, schedule, fabric, bar)
-            _refuse_nan(terms, epoch, output)
+            watch = FirstNonFinite(settings.accumulate)
+            terms = _train_epoch(network, loader, settings.accumulate, optimizer, schedule, fabric, bar, watch)
+            if failure := watch.describe(loader, epoch, fabric):
+                raise InputError(f"training: {failure} {_last_checkpoint(output, progress)}")
             row = {**{f"train/{name}": value for name, value in terms.items()}, "learning_rate": rate}
             if epoch % settings.validate_every == 0 or epoch == settings.epochs:
+                share_buffers(model, fabric)
                 miou = validate(model, validation, settings.input_size, fabric)
                 row["val/miou"] = miou
                 if fabric.is_global_zero:
@@ -135,9 +149,14 @@ class _Supervised(nn.Module):
         self.criterion = criterion
 
     def forward(self, images: Tensor, labels: Tensor) -> dict[str, Tensor]:
-        outputs = self.network(images)
-        if isinstance(outputs, Tensor):
-            raise InputError("a pruned network is not trained; train the whole one, and list it in pruned_experiments")
+        outputs: Outputs = self.network(images)
+        if not isinstance(outputs, dict) or "out" not in outputs:
+            name = type(self.network).__name__
+            mend = "; train the whole one, and list it in pruned_experiments" if name == "MFARANetPruned" else ""
+            raise InputError(
+                f"{name} gives a {type(outputs).__name__.lower()} in training mode, not a dictionary with `out`, "
+                f"and so is not trained{mend}"
+            )
         return self.criterion(outputs, labels)
 
 
@@ -181,6 +200,7 @@ def _train_epoch(
     schedule: PolynomialLR,
     fabric: Fabric,
     bar: "tqdm[Any]",
+    watch: FirstNonFinite,
 ) -> dict[str, float]:
     """Mean of each loss term over the epoch. The terms stay on the device until it ends."""
     network.train()
@@ -194,6 +214,7 @@ def _train_epoch(
             with fabric.no_backward_sync(network, enabled=part < accumulate - 1):  # type: ignore[arg-type]
                 terms = network(normalise(images[chosen]), labels[chosen].long())
                 fabric.backward(terms["total"] / accumulate)
+            watch.look(terms)
             for name, value in terms.items():
                 sums[name] = sums.get(name, torch.zeros_like(value)) + value.detach() / accumulate
         optimizer.step()
@@ -210,13 +231,11 @@ def _save(model: nn.Module, output: Path, facts: Mapping[str, Any], *, best: boo
         checkpoints.save(model, output / "best.safetensors", facts)
 
 
-def _refuse_nan(terms: Mapping[str, float], epoch: int, output: Path) -> None:
-    bad = [name for name, value in terms.items() if not math.isfinite(value)]
-    if bad:
-        raise InputError(
-            f"training: the loss is no longer a number in epoch {epoch} ({', '.join(bad)}); "
-            f"lower train.base_lr in params.yaml or look at the labels. Checkpoints in {output} are of an epoch before."
-        )
+def _last_checkpoint(output: Path, progress: Progress) -> str:
+    validated = [epoch for epoch, row in enumerate(progress.rows, start=1) if "val/miou" in row]
+    if not validated:
+        return "There is no checkpoint yet."
+    return f"The last checkpoint is {output / 'last.safetensors'}, of epoch {validated[-1]}."
 
 
 def _reduce(fabric: Fabric, value: Tensor, operation: str) -> Tensor:

@@ -136,7 +136,7 @@ def test_training_on_the_sample_lowers_the_loss(
     sample = SampleData(form="sample", size=(64, 128), train=2, val=1, test=1, seed=0)
     classes = prepare("sample", sample, tmp_path / "data").classes
     still = {"scale": (1.0, 1.0), "rotation_probability": 0.0, "flip_probability": 0.0}
-    recipe = settings(epochs=6, validate_every=6, crop="full", augmentation=still, base_lr=rate)  # 6 steps
+    recipe = settings(epochs=6, validate_every=6, crop="full", loss="cross_entropy", augmentation=still, base_lr=rate)
     torch.manual_seed(0)
     model = mfaranet.get_model(slug, len(classes), **options)
     facts = {"network": slug, "options": options, "classes": classes}

@@ -17,6 +17,7 @@ SETTINGS = {
     "protocol": "strict",
     "device": "cpu",
     "precision": "float32",
+    "tf32": True,
     "memory_format": "channels_first",
     "threads": None,
     "sizes": [[32, 64]],

@@ -8,16 +8,21 @@ import numpy as np
 import pytest
 import torch
 from official import GOLDENS, assert_stats, fill, make_input, make_label, variant
+from tiny import REPOSITORY
 from torch import Tensor
 from torch._subclasses.fake_tensor import DataDependentOutputException, FakeTensorMode
+from torch.autograd.profiler import profile
 
 import mfaranet
 from mfaranet import losses
+from mfaranet.errors import InputError
 from mfaranet.models.layers import Outputs
 from mfaranet.official import our_names
+from mfaranet.params import check_networks, load
 from mfaranet.training import make_optimizer, make_schedule
 
 LABEL = make_label(2, 64, 128, 3)
+NAMES = ["joint_edge_ohem", "joint_edge", "cross_entropy"]
 
 
 def loss_inputs(n: int, height: int, width: int, seed: int) -> tuple[Tensor, Tensor, Tensor]:
@@ -42,7 +47,7 @@ def test_every_loss(golden: dict[str, Any]) -> None:
 
     ohem = losses.ohem_cross_entropy(scores, label, golden["thresh"], golden["min_kept"])
     balanced = losses.image_balanced_cross_entropy(scores, label)
-    boundary = losses.boundary_cross_entropy(edges, target)
+    boundary = losses.boundary_cross_entropy(edges, target, label)
     attention = losses.attention_to_edges(scores, label, edges)
     joint = ohem + 0.3 * boundary + 0.1 * attention
     joint.backward()
@@ -89,7 +94,7 @@ def test_half_precision_changes_little(dtype: torch.dtype) -> None:
     assert total(*outputs) == pytest.approx(exact, rel=1e-5)
 
 
-@pytest.mark.parametrize("name", ["joint_edge_ohem", "joint_edge", "cross_entropy"])
+@pytest.mark.parametrize("name", NAMES)
 def test_no_value_is_waited_for(name: str) -> None:
     """Fake tensors have no values: whatever would copy one to the host raises an error."""
     with FakeTensorMode():
@@ -102,6 +107,103 @@ def test_no_value_is_waited_for(name: str) -> None:
         assert scores.grad is not None
         with pytest.raises(DataDependentOutputException):
             terms["total"].item()
+
+
+def terms_and_gradients(name: str, label: Tensor, **numbers: Any) -> tuple[dict[str, Tensor], list[Tensor]]:
+    """Of as many of the same random outputs as there are labels (N, 32, 48)."""
+    torch.manual_seed(0)
+    leaves = [
+        torch.randn(4, channels, 32 // shrink, 48 // shrink)[: len(label)].clone().requires_grad_()
+        for channels, shrink in ((19, 1), (19, 4), (19, 4), (1, 4), (1, 4), (19, 8))
+    ]
+    out, *scores, edge, other_edge, auxiliary = leaves
+    outputs: Outputs = {"out": out, "scores": scores, "boundaries": [edge, other_edge], "auxiliary": [auxiliary]}
+    terms = losses.Loss(name, attention_threshold=0.0, **numbers)(outputs, label)
+    terms["total"].backward()
+    return terms, [leaf.grad if leaf.grad is not None else torch.zeros_like(leaf) for leaf in leaves]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_part_without_a_labelled_pixel_adds_nothing(name: str) -> None:
+    terms, gradients = terms_and_gradients(name, torch.full((2, 32, 48), 255))
+    assert {"output", "auxiliary", "scales", "total"} <= terms.keys()
+    assert all(value.item() == 0 for value in terms.values())
+    assert not any(gradient.any() for gradient in gradients)
+
+
+@pytest.mark.parametrize("min_kept", [100, 2000, 100_000])
+@pytest.mark.parametrize("name", NAMES)
+def test_an_image_without_a_labelled_pixel_is_as_if_it_were_not_there(name: str, min_kept: int) -> None:
+    label = make_label(3, 32, 48, 5)
+    alone, expected = terms_and_gradients(name, label[:2], ohem_min_kept=min_kept)
+    label[2] = 255
+    terms, gradients = terms_and_gradients(name, label, ohem_min_kept=min_kept)
+    assert {key: value.item() for key, value in terms.items()} == pytest.approx(
+        {key: value.item() for key, value in alone.items()}, rel=1e-6
+    )
+    for gradient, same in zip(gradients, expected, strict=True):
+        torch.testing.assert_close(gradient[:2], same, rtol=1e-5, atol=1e-9)
+        assert not gradient[2].any()
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_labelled_batches_have_the_bits_of_torchs_mean(dtype: torch.dtype) -> None:
+    results = []
+    for loss in (
+        losses.cross_entropy,
+        lambda logits, labels: torch.nn.functional.cross_entropy(logits, labels, ignore_index=255),
+    ):
+        logits = torch.randn(2, 19, 61, 127, dtype=dtype, generator=torch.Generator().manual_seed(0)).requires_grad_()
+        value = loss(logits, make_label(2, 61, 127, 3))
+        (0.4 * value).backward()
+        results.append((value, logits.grad))
+    assert all(torch.equal(a, b) for a, b in zip(*results, strict=True))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("min_kept", [1, 700, 2 * 48 * 64, 10**6])
+@pytest.mark.parametrize("ties", [False, True])
+def test_the_hard_pixels_are_those_of_the_kth_smallest_probability(min_kept: int, ties: bool) -> None:
+    scores, label, _ = loss_inputs(2, 48, 64, 11)
+    if ties:
+        scores = scores.round().clamp(-1, 1)
+    every = torch.nn.functional.cross_entropy(scores, label, ignore_index=255, reduction="none")
+    probability = torch.exp(-every)
+    valid = label != 255
+    limit = probability.flatten().kthvalue(min(min_kept, probability.numel())).values.clamp(min=0.3)
+    kept = valid & ((probability <= limit) | (valid.sum() < min_kept))
+    with profile() as seen:
+        found = losses.ohem_cross_entropy(scores, label, 0.3, min_kept)
+    assert found == (every * kept).sum() / kept.sum()
+    # It is slow on GPUs.
+    assert "aten::kthvalue" not in {event.name for event in seen.function_events}
+
+
+def test_a_loss_that_the_network_cannot_have_is_refused() -> None:
+    label = make_label(2, 32, 48, 5)
+    out = torch.randn(2, 19, 32, 48)
+    for name in ("joint_edge_ohem", "joint_edge"):
+        with pytest.raises(InputError, match=rf"train\.loss\.name: {name} is of the scores .*take cross_entropy"):
+            losses.Loss(name)({"out": out}, label)
+        with pytest.raises(InputError, match=r"train\.loss\.boundary_weight.*no boundary heads"):
+            losses.Loss(name)({"out": out, "scores": [out], "boundaries": []}, label)
+        without = losses.Loss(name, boundary_weight=0, attention_weight=0)
+        assert losses.Loss(name, scales_weight=0)({"out": out}, label).keys() == {"total", "output"}
+        assert without({"out": out, "scores": [out]}, label).keys() == {"total", "output", "scales"}
+    assert losses.Loss("cross_entropy")({"out": out}, label).keys() == {"total", "output"}
+
+
+@pytest.mark.parametrize(
+    ("experiment", "network", "loss"),
+    [("enet", {"name": "enet"}, {}), ("base", {"options": {"boundary_heads": False}}, {"boundary_weight": 0.0})],
+)
+def test_params_refuses_a_loss_that_a_network_cannot_have(
+    experiment: str, network: dict[str, Any], loss: dict[str, Any]
+) -> None:
+    params = load(REPOSITORY / "params.yaml")
+    check_networks(params.model_copy(update={"experiments": {experiment: params.experiments[experiment]}}))
+    changed = params.experiments[experiment].model_copy(update={"network": network, "train": {"loss": loss}})
+    with pytest.raises(InputError, match=rf"^params\.yaml: experiments\.{experiment}: train\.loss\."):
+        check_networks(params.model_copy(update={"experiments": {experiment: changed}}))
 
 
 def test_boundary_target() -> None:

@@ -1,19 +1,25 @@
 """Training on a few tiny images."""
 
+import math
 import os
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from tiny import CLASSES, FACTS, curve, run_tiny, settings, write_data
+from tiny import CLASSES, FACTS, TinyNetwork, curve, run_tiny, settings, whiten, write_data
 
 import mfaranet
 from mfaranet import training
 from mfaranet.checkpoints import load_trained, read
+from mfaranet.data import prepare
 from mfaranet.data.loading import training_loader
 from mfaranet.errors import InputError
+from mfaranet.settings import CamVidData
 from mfaranet.training import train
+
+SHARED = Path(__file__).parents[2] / "shared/cases"
+STILL = {"scale": (1.0, 1.0), "rotation_probability": 0.0}
 
 
 @pytest.fixture(scope="module")
@@ -140,9 +146,122 @@ def test_a_loss_that_is_no_number_stops_the_run(data: Path, tmp_path: Path) -> N
     assert not list(tmp_path.glob("*.tmp*"))
 
 
+@pytest.mark.parametrize("accumulate", [1, 2])
+def test_it_says_where_the_loss_was_no_number_first(tmp_path: Path, accumulate: int) -> None:
+    data = write_data(tmp_path / "data", train=8)
+    changes = {"batch_size": 4, "accumulate": accumulate, "augmentation": STILL}
+    loader = training_loader(settings(**changes), data, 0, 1)
+    loader.sampler.set_epoch(1)  # type: ignore[attr-defined]
+    order = [index for _, index in loader.sampler]
+    for place in (0, 5):
+        data = write_data(tmp_path / str(place), train=8)
+        whiten(data, order[place])
+        with pytest.raises(InputError) as error:
+            run_tiny(data, tmp_path / "run", **changes)
+        step, of_batch = divmod(place, 4)
+        images = ", ".join(
+            f"train/{index}" for index in order[4 * step : 4 * step + 4][of_batch % accumulate :: accumulate]
+        )
+        assert f"in epoch 1, step {step + 1} of 2 (process 0 of 1: total, output, scales" in str(error.value)
+        assert f", with the images {images})." in str(error.value)
+        # Nothing was learned before the first step.
+        assert ("train.base_lr" in str(error.value)) == (step > 0)
+        assert "There is no checkpoint yet." in str(error.value)
+
+
+def test_it_names_the_last_checkpoint(data: Path, tmp_path: Path) -> None:
+    class Breaks(TinyNetwork):
+        passes = 0
+
+        def forward(self, images: torch.Tensor) -> Any:
+            self.passes += self.training
+            return super().forward(images * torch.nan if self.training and self.passes == 8 else images)
+
+    changes = {"epochs": 5, "validate_every": 2}  # two steps an epoch
+    with pytest.raises(InputError) as error:
+        train(Breaks(), settings(**changes), data, output=tmp_path, curves=tmp_path / "curves", facts=FACTS)
+    assert "in epoch 4, step 2 of 2 (" in str(error.value)
+    assert f"The last checkpoint is {tmp_path / 'last.safetensors'}, of epoch 2." in str(error.value)
+    assert read(tmp_path / "last.safetensors")[1]["epoch"] == 2
+
+
+VOID = {"train/0", "train/1", "train/2"}
+
+
+@pytest.mark.parametrize("loss", ["joint_edge_ohem", "joint_edge", "cross_entropy"])
+@pytest.mark.parametrize("accumulate", [1, 2])
+def test_batches_and_parts_without_a_label(tmp_path: Path, loss: str, accumulate: int) -> None:
+    data = write_data(tmp_path / "data", void=VOID)
+    changes = {"batch_size": 2 * accumulate, "accumulate": accumulate, "loss": loss}
+    torch.manual_seed(0)
+    model = mfaranet.get_model("mfaranet", len(CLASSES), auxiliary_head=True)
+    train(model, settings(**changes), data, output=tmp_path, curves=tmp_path / "curves", facts=FACTS)
+    files = sorted((tmp_path / "curves/plots/metrics/train").glob("*.tsv"))
+    assert {"total", "output", "auxiliary", "scales"} <= {file.stem for file in files}
+    assert all(math.isfinite(value) for file in files for value in curve(tmp_path, f"train/{file.stem}"))
+    assert (tmp_path / "best.safetensors").exists()
+    state, _ = read(tmp_path / "last.safetensors")
+    assert all(tensor.isfinite().all() for tensor in state.values())
+
+
+def test_a_step_without_a_label_changes_nothing_but_by_momentum_and_decay(tmp_path: Path) -> None:
+    data = write_data(tmp_path / "data", void={f"train/{index}" for index in range(4)})
+    model = TinyNetwork()
+    before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+    recipe = settings(weight_decay=0.0)
+    train(model, recipe, data, output=tmp_path, curves=tmp_path / "curves", facts=FACTS)
+    assert curve(tmp_path, "train/total") == [0.0, 0.0]
+    assert all(torch.equal(tensor, before[name]) for name, tensor in model.state_dict().items())
+
+
+@pytest.mark.skipif(not SHARED.exists(), reason="needs ../shared/cases")
+@pytest.mark.parametrize("loss", ["joint_edge_ohem", "joint_edge", "cross_entropy"])
+def test_camvid_with_void_frames(tmp_path: Path, loss: str) -> None:
+    source = CamVidData(form="camvid", source=SHARED / "camvid_void", url="", sha256=None)
+    classes = prepare("camvid", source, tmp_path / "data").classes
+    model = mfaranet.get_model("mfaranet", len(classes))
+    recipe = settings(size=(96, 128), crop=(96, 128), loss=loss)
+    train(model, recipe, tmp_path / "data", output=tmp_path, curves=tmp_path / "curves", facts=FACTS)
+    assert all(math.isfinite(value) for value in curve(tmp_path, "train/total"))
+    assert (tmp_path / "best.safetensors").exists()
+
+
+def test_a_validation_split_without_a_label_is_refused_before_training(tmp_path: Path) -> None:
+    data = write_data(tmp_path / "data", void={"val/0", "val/1"})
+    with pytest.raises(InputError, match="no pixel of the split val of tiny has a label"):
+        run_tiny(data, tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.skipif(not SHARED.exists(), reason="needs ../shared/cases")
+def test_camvid_without_a_label_in_val(tmp_path: Path) -> None:
+    source = CamVidData(form="camvid", source=SHARED / "camvid_valvoid", url="", sha256=None)
+
+    def prepare_and_train() -> None:
+        prepare("camvid", source, tmp_path / "data")
+        run_tiny(tmp_path / "data", tmp_path / "run", size=(96, 128))
+
+    with pytest.raises(InputError, match="val"):
+        prepare_and_train()
+    assert not (tmp_path / "run").exists()
+
+
 def test_a_batch_that_is_larger_than_the_set_is_refused(data: Path, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="5 is more than the 4 images"):
         run(data, tmp_path, batch_size=5)
+
+
+@pytest.mark.parametrize("outputs", [torch.zeros(1), (torch.zeros(1),), {"logits": torch.zeros(1)}])
+def test_a_network_without_outputs_to_train_by_is_named_as_what_it_is(data: Path, tmp_path: Path, outputs: Any) -> None:
+    class Other(torch.nn.Conv2d):
+        def forward(self, images: torch.Tensor) -> Any:
+            return outputs
+
+    with pytest.raises(InputError) as error:
+        train(Other(3, 3, 1), settings(), data, output=tmp_path, curves=tmp_path / "curves", facts=FACTS)
+    kind = type(outputs).__name__.lower()
+    assert f"Other gives a {kind} in training mode, not a dictionary with `out`" in str(error.value)
+    assert "prune" not in str(error.value)
 
 
 def test_a_pruned_network_is_not_trained(data: Path, tmp_path: Path) -> None:

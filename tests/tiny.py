@@ -5,6 +5,7 @@ As a program it trains that network on that data set: ``python tests/tiny.py <da
 
 import json
 import sys
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -24,10 +25,15 @@ FACTS = {"network": "mfaranet", "options": {}, "classes": CLASSES, "colours": [[
 REPOSITORY = Path(__file__).parents[1]
 
 
-def write_data(root: Path, train: int = 4, ignored_rows: int = 4) -> Path:
-    """Images in which brightness tells the class; the first rows have no label."""
+def write_data(root: Path, train: int = 4, ignored_rows: int = 4, *, val: int = 2, void: Collection[str] = ()) -> Path:
+    """Images in which brightness tells the class; the first rows have no label, and those of ``void`` none at all.
+
+    The names of images are as in "train/0".
+    """
     numbers = np.random.default_rng(0)
-    splits = {"train": train, "val": 2}
+    splits = {"train": train, "val": val}
+    class_pixels = {split: np.zeros(3, int) for split in splits}
+    ignored_pixels = dict.fromkeys(splits, 0)
     for split, count in splits.items():
         for kind in ("images", "labels"):
             (root / kind / split).mkdir(parents=True)
@@ -35,7 +41,9 @@ def write_data(root: Path, train: int = 4, ignored_rows: int = 4) -> Path:
             label = np.kron(numbers.integers(0, 3, (2, 4)), np.ones((32, 32))).astype(np.uint8)
             noise = numbers.integers(0, 40, (*label.shape, 3))
             label_file = label.copy()
-            label_file[:ignored_rows] = 255
+            label_file[: None if f"{split}/{index}" in void else ignored_rows] = 255
+            class_pixels[split] += np.bincount(label_file.ravel(), minlength=256)[:3]
+            ignored_pixels[split] += int((label_file == 255).sum())
             Image.fromarray((label[..., None] * 90 + noise).astype(np.uint8)).save(root / f"images/{split}/{index}.png")
             Image.fromarray(label_file).save(root / f"labels/{split}/{index}.png")
     DatasetRecord(
@@ -48,11 +56,16 @@ def write_data(root: Path, train: int = 4, ignored_rows: int = 4) -> Path:
         splits=splits,
         labelled=["train", "val"],
         size=(64, 128),
-        class_pixels={"train": [1, 1, 1], "val": [1, 1, 1]},
-        ignored_pixels={"train": 0, "val": 0},
+        class_pixels={split: pixels.tolist() for split, pixels in class_pixels.items()},
+        ignored_pixels=ignored_pixels,
         fingerprint="0" * 64,
     ).save(root)
     return root
+
+
+def whiten(data: Path, index: int) -> None:
+    """Make an image of the training split wholly white."""
+    Image.new("RGB", (128, 64), "white").save(data / f"images/train/{index}.png")
 
 
 def settings(**changes: Any) -> TrainSettings:
@@ -67,18 +80,24 @@ def settings(**changes: Any) -> TrainSettings:
 
 
 class TinyNetwork(nn.Module):
-    """Scores and boundaries as MFARANet has them, dropout if asked, and a head that no loss reaches."""
+    """Scores and boundaries as MFARANet has them, normalisation and dropout if asked, a head that no loss reaches.
 
-    def __init__(self, dropout: float = 0.0) -> None:
+    For a wholly white image it gives NaN.
+    """
+
+    def __init__(self, dropout: float = 0.0, *, norm: bool = False) -> None:
         super().__init__()
-        self.backbone = nn.Sequential(nn.Conv2d(3, 8, 3, 4, 1), nn.ReLU(), nn.Dropout(dropout))
+        self.backbone = nn.Sequential(
+            nn.Conv2d(3, 8, 3, 4, 1), nn.BatchNorm2d(8) if norm else nn.Identity(), nn.ReLU(), nn.Dropout(dropout)
+        )
         self.score = nn.Conv2d(8, len(CLASSES), 1)
         self.boundary = nn.Conv2d(8, 1, 1)
         self.unused = nn.Conv2d(8, 1, 1)
 
     def forward(self, images: Tensor) -> Outputs | Tensor:
         features = self.backbone(images)
-        score = self.score(features)
+        white = images.amin((1, 2, 3), keepdim=True) > 2  # they are normalised
+        score = self.score(features).masked_fill(white, torch.nan)
         out = nn.functional.interpolate(score, images.shape[-2:], mode="bilinear", align_corners=True)
         if not self.training:
             return out
@@ -92,11 +111,15 @@ def curve(output: Path, name: str) -> list[float]:
     return [float(line.split("\t")[-1]) for line in lines[1:]]
 
 
-def run_tiny(data: Path, output: Path, dropout: float = 0.0, **changes: Any) -> None:
+def run_tiny(
+    data: Path, output: Path, dropout: float = 0.0, norm: bool = False, **changes: Any
+) -> dict[str, Any] | None:
     """Train the network from its seeded initial weights."""
     torch.manual_seed(0)
-    train(TinyNetwork(dropout), settings(**changes), data, output=output, curves=output / "curves", facts=FACTS)
+    network = TinyNetwork(dropout, norm=norm)
+    return train(network, settings(**changes), data, output=output, curves=output / "curves", facts=FACTS)
 
 
 if __name__ == "__main__":
-    run_tiny(Path(sys.argv[1]), Path(sys.argv[2]), **json.loads(sys.argv[3]))
+    if ran := run_tiny(Path(sys.argv[1]), Path(sys.argv[2]), **json.loads(sys.argv[3])):
+        print(json.dumps(ran))

@@ -89,8 +89,6 @@ def write_run(
     ``used`` names the parts of the settings that the run depends on; ``params_sha256`` is over these, of the one
     experiment or of all in their order.
     """
-    import torch  # takes seconds, and tables do without
-
     digests = [each.digest(*used) for each in settings]
 
     write_json(
@@ -107,7 +105,6 @@ def write_run(
                 "fingerprint": record.fingerprint,
                 "splits": record.splits,
             },
-            "device": torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu",
             **facts,
             "versions": {"python": platform.python_version(), **{p: importlib.metadata.version(p) for p in PACKAGES}},
         },

@@ -10,7 +10,7 @@ from torch import nn
 
 from mfaranet.checkpoints import load_trained
 from mfaranet.data.prepared import DatasetRecord
-from mfaranet.errors import InputError
+from mfaranet.devices import allow_tf32, choose_device, device_facts, device_name
 from mfaranet.files import write_json
 from mfaranet.measure.folding import fold_batch_norm
 from mfaranet.measure.latency import measure
@@ -28,7 +28,8 @@ def main(
     settings = params.measurement(dataset, measurement)
     paths = Paths(dataset)
     record = DatasetRecord.load(paths.data)
-    device = choose_device(settings.device, measurement)
+    device = choose_device(settings.device, f"latency.{measurement}.device")
+    allow_tf32(settings.tf32)
     if settings.threads:
         torch.set_num_threads(settings.threads)
     loaded = {name: load_network(params, dataset, name, len(record.classes)) for name in settings.experiments}
@@ -62,7 +63,7 @@ def main(
         record,
         weights=None,
         file=file,
-        device=device_name(device),
+        **device_facts(device),
         processor=processor(),
         threads=torch.get_num_threads(),
         measurement=settings.model_dump(mode="json"),
@@ -76,18 +77,6 @@ def load_network(params: Params, dataset: str, experiment: str, classes: int) ->
         return get_model(settings.network.name, classes, **settings.network.options), "initial"
     checkpoint = Paths(dataset, experiment).checkpoints / f"{settings.evaluate.checkpoint}.safetensors"
     return load_trained(checkpoint)[0], "trained"
-
-
-def choose_device(wanted: str, measurement: str) -> torch.device:
-    """The device of a measurement; InputError where a GPU is wanted and there is none."""
-    if wanted == "cuda" and not torch.cuda.is_available():
-        raise InputError(f"params.yaml: latency.{measurement}.device: cuda, but torch finds no GPU here")
-    return torch.device("cuda" if wanted != "cpu" and torch.cuda.is_available() else "cpu")
-
-
-def device_name(device: torch.device) -> str:
-    """The GPU's own name, or cpu."""
-    return torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu"
 
 
 def processor() -> str:

@@ -43,6 +43,7 @@ def main(
         "dataset": record.title,
     }
     weights: Any
+    ran: dict[str, Any] | None = {}
     if chosen.released:
         key = f"experiments.{experiment}.train.released"
         released = fetch_released(model, chosen.released, key, paths.checkpoints, facts)
@@ -55,12 +56,13 @@ def main(
     else:
         weights = start_from(model, settings, paths)
         facts["weights"] = weights
-        if not train(
+        ran = train(
             model, chosen, paths.data, output=paths.checkpoints, curves=paths.training, facts=facts, resume=resume
-        ):
+        )
+        if ran is None:
             return False  # another process of the same training writes
     stage = f"train@{dataset}-{experiment}"
-    write_run(paths.training, stage, [settings], USED, record, weights=weights, split=chosen.split)
+    write_run(paths.training, stage, [settings], USED, record, **ran, weights=weights, split=chosen.split)
     return True
 
 

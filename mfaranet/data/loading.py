@@ -4,6 +4,7 @@ All chance of an epoch is a function of the seed, the epoch and, for the augment
 the same with any number of processes and loader workers, and in a training that goes on after a stop.
 """
 
+import copy
 import hashlib
 import random
 import signal
@@ -17,6 +18,7 @@ from torch.utils.data import ConcatDataset, DataLoader, Dataset, DistributedSamp
 
 from mfaranet.data.prepared import SegmentationDataset
 from mfaranet.data.transforms import Augmentation
+from mfaranet.devices import choose_device
 from mfaranet.errors import InputError
 from mfaranet.settings import TrainSettings
 
@@ -48,9 +50,9 @@ class TrainingImages(Dataset[tuple[Tensor, Tensor]]):
         augmentation = Augmentation(settings.input_size, settings.crop_size, settings.augmentation)
         splits = ("train", "val") if settings.split == "trainval" else ("train",)
         self.seed = settings.seed
-        self.images: ConcatDataset[tuple[Tensor, Tensor]] = ConcatDataset(
-            [SegmentationDataset(data, split, augmentation) for split in splits]
-        )
+        parts = {split: SegmentationDataset(data, split, augmentation) for split in splits}
+        self.images: ConcatDataset[tuple[Tensor, Tensor]] = ConcatDataset(parts.values())
+        self.names = [f"{split}/{stem}" for split, part in parts.items() for stem in part.stems]
 
     def __len__(self) -> int:
         return len(self.images)
@@ -86,11 +88,23 @@ def training_loader(settings: TrainSettings, data: Path, rank: int, processes: i
         drop_last=True,
         num_workers=settings.workers,
         persistent_workers=settings.workers > 0,
-        pin_memory=torch.cuda.is_available(),
+        pin_memory=choose_device(settings.device, "train.device").type == "cuda",
         worker_init_fn=_leave_signals_to_the_parent,
         # Its own, as the loader draws from it: with the global one, dropout would depend on the loader.
         generator=torch.Generator(),
     )
+
+
+def batch_images(loader: "DataLoader[Any]", epoch: int, step: int, rank: int) -> list[str]:
+    """The images (``<split>/<stem>``) that process ``rank`` takes in a step (from 0) of an epoch of such a loader."""
+    images, sampler = loader.dataset, copy.copy(loader.sampler)
+    assert isinstance(images, TrainingImages)
+    assert isinstance(sampler, EpochSampler)
+    assert loader.batch_size is not None
+    sampler.rank = rank
+    sampler.set_epoch(epoch)
+    order = [index for _, index in sampler]
+    return [images.names[index] for index in order[step * loader.batch_size :][: loader.batch_size]]
 
 
 def _leave_signals_to_the_parent(worker: int) -> None:

@@ -152,12 +152,15 @@ def _seconds(network: nn.Module, images: Tensor) -> float:
         return float(begin.elapsed_time(end)) / 1000
     start = time.perf_counter()
     network(images)
+    _synchronise(images.device)
     return time.perf_counter() - start
 
 
 def _synchronise(device: torch.device) -> None:
     if device.type == "cuda":
         torch.cuda.synchronize(device)
+    elif device.type == "mps":
+        torch.mps.synchronize()
 
 
 def _peak_memory(network: nn.Module, images: Tensor) -> int | None:
@@ -166,6 +169,8 @@ def _peak_memory(network: nn.Module, images: Tensor) -> int | None:
         torch.cuda.reset_peak_memory_stats(images.device)
         network(images)
         return torch.cuda.max_memory_allocated(images.device) - held
+    if images.device.type != "cpu":
+        return None
     try:
         # What earlier passes left free in the process would hide what this one takes.
         ctypes.CDLL(None).malloc_trim(0)

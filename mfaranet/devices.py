@@ -1,0 +1,38 @@
+"""The device that a stage computes on, and how precisely it multiplies there."""
+
+from typing import Any
+
+import torch
+
+from mfaranet.errors import InputError
+
+
+def choose_device(wanted: str, key: str) -> torch.device:
+    """The device of a name: cpu, cuda, mps, or ``auto``, a GPU where CUDA has one and the CPU elsewhere, never MPS.
+
+    Raises:
+        InputError: the device is not there; the message names the ``key`` of params.yaml.
+    """
+    there = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    if wanted == "auto":
+        return torch.device("cuda" if there["cuda"] else "cpu")
+    if not there[wanted]:
+        raise InputError(f"params.yaml: {key}: {wanted}, but torch finds no such device here; auto takes what is there")
+    return torch.device(wanted)
+
+
+def allow_tf32(allowed: bool) -> None:
+    """Let this process take TF32 for float32, in convolutions and matrix products on a GPU that has it, or not."""
+    # The newer names of the same two, fp32_precision, would make torch.get_float32_matmul_precision fail in Fabric.
+    torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = allowed
+
+
+def device_name(device: torch.device) -> str:
+    """The GPU's own name, or cpu or mps."""
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
+
+
+def device_facts(device: torch.device) -> dict[str, Any]:
+    """For run.json: ``device``, and whether products of float32 were TF32 there (``tf32``)."""
+    has_tf32 = device.type == "cuda" and torch.cuda.get_device_capability(device) >= (8, 0)
+    return {"device": device_name(device), "tf32": has_tf32 and torch.backends.cudnn.allow_tf32}
