@@ -87,7 +87,9 @@ class UpBottleneck(nn.Module):
 
     def forward(self, x: Tensor, positions: Tensor, size: torch.Size) -> Tensor:
         shortcut = F.max_unpool2d(self.shortcut(x), positions, (2, 2), output_size=size)
-        y: Tensor = self.expand(self.upsampling(self.reduce(x), size))
+        x = self.upsampling(self.reduce(x))
+        x = F.pad(x, (0, size[1] - x.shape[-1], 0, size[0] - x.shape[-2]))  # the one more row and column of an odd size
+        y: Tensor = self.expand(x)
         return F.relu(shortcut + y)
 
 
@@ -131,7 +133,9 @@ class ENet(Comparator):
         self.stage4 = nn.Sequential(*(Bottleneck(64, 0.1, activation=nn.ReLU) for _ in range(2)))
         self.up5 = UpBottleneck(64, width, dropout=0.1)
         self.stage5 = Bottleneck(width, 0.1, activation=nn.ReLU)
-        self.classifier = nn.ConvTranspose2d(width, num_classes, 3, stride=2, padding=1, bias=False)
+        self.classifier = nn.ConvTranspose2d(
+            width, num_classes, 3, stride=2, padding=1, output_padding=1, bias=False
+        )
 
     def scores(self, images: Tensor) -> list[Tensor]:
         half = self.initial(images)
@@ -140,7 +144,7 @@ class ENet(Comparator):
         x, positions2 = self.down2(quarter)
         x = self.stage4(self.up4(self.stage23(x), positions2, quarter.shape[-2:]))
         x = self.stage5(self.up5(x, positions1, half.shape[-2:]))
-        return [self.classifier(x, images.shape[-2:])]
+        return [self.classifier(x)]
 
 
 def conv_norm(
