@@ -61,7 +61,7 @@ def size_of(text: str) -> tuple[int, int]:
 
 
 def as_row(layer: Layer) -> tuple[str, ...]:
-    """A layer as the rows of the goldens' layer tables have it."""
+    """A layer as the rows of the goldens' layer tables have it, counted as the official counter does."""
 
     def pair(value: tuple[int, ...] | None) -> str:
         return "" if value is None else "x".join(map(str, value))
@@ -73,7 +73,7 @@ def as_row(layer: Layer) -> tuple[str, ...]:
     numbers = [layer.in_channels, layer.out_channels, layer.groups, int(layer.bias), layer.params]
     first, second, *rest = [text(value) for value in numbers]
     height, width = layer.output or (None, None)
-    return (layer.kind, first, second, *sizes, *rest, text(height), text(width), str(layer.macs))
+    return (layer.kind, first, second, *sizes, *rest, text(height), text(width), str(layer.official_macs))
 
 
 def tensor_of(key: str, shape: list[int]) -> Tensor:

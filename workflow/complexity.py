@@ -41,15 +41,17 @@ def main(dataset: str = typer.Argument(help="a data set of params.yaml")) -> Non
 
 
 def count(network: NetworkSettings, num_classes: int, sizes: list[Size]) -> dict[str, Any]:
-    """Parameters, and for each size ("512x1024") multiply-accumulates and the operations that torch counts."""
+    """Parameters, and for each size ("512x1024") multiply-accumulates by both counts and the operations of torch's."""
     with torch.device("meta"):
         model = get_model(network.name, num_classes, **network.options)
-    costs = {size_name(size): complexity(model, size) for size in sizes}
+    channels = network.options.get("in_channels", 3)
+    costs = {size_name(size): complexity(model, size, channels) for size in sizes}
     (params,) = {cost.params for cost in costs.values()}
     return {
         "network": network.name,
         "params": params,
         "macs": {size: cost.macs for size, cost in costs.items()},
+        "official_macs": {size: cost.official_macs for size, cost in costs.items()},
         "flop_counter": {size: cost.flops for size, cost in costs.items()},
     }
 

@@ -1,7 +1,7 @@
 """What a network executes to predict: layer by layer, and its parameters and multiply-accumulates in all."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -25,56 +25,70 @@ class Layer:
     output: tuple[int, ...]
     """Height and width of the output, none where it is no map."""
     macs: int
-    """Multiply-accumulates: weights times output positions, of convolutions and linear layers."""
+    """Multiply-accumulates of a convolution or linear layer."""
+    official_macs: int
+    """The same as the counter of the official code counts them (see Complexity)."""
 
 
 @dataclass(frozen=True)
 class Complexity:
-    """``params``: parameters of the executed layers. ``macs``: multiply-accumulates of convolutions and linear layers.
-
-    The paper prints macs / 1024**3 as "GFLOPs".
-    """
+    """What one pass costs. Convolutions and linear layers count, all else does not."""
 
     params: int
+    """Parameters of the executed layers."""
     macs: int
+    """Multiply-accumulates: weights times the positions that they are applied at, for a transposed convolution those of
+    its input."""
+    official_macs: int
+    """As the counter of the official code has it: for a transposed convolution the positions of its output, stride
+    squared too many. The paper prints this / 1024**3 as "GFLOPs"."""
     flops: int
     """Floating-point operations as torch.utils.flop_counter counts them by itself: two a multiply-accumulate."""
 
 
-def complexity(model: nn.Module, size: tuple[int, int]) -> Complexity:
-    """Count one evaluation pass of an image of ``size`` (height, width).
+def complexity(model: nn.Module, size: tuple[int, int], channels: int = 3) -> Complexity:
+    """Count one evaluation pass of an image of ``size`` (height, width), with as many ``channels`` as the model takes.
 
-    A network on the meta device is counted without memory or time for its values. Training-only layers do not count.
+    A network on the meta device is counted without memory or time for its values. Any floating-point type and device
+    will do. Training-only layers do not count.
     """
     with FlopCounterMode(display=False) as counter:
-        executed = _execute(model, size)
-    params = {parameter for module, _ in executed for parameter in module.parameters(recurse=False)}
+        executed = _execute(model, size, channels)
+    params = {parameter for call in executed for parameter in call.module.parameters(recurse=False)}
     return Complexity(
         params=sum(parameter.numel() for parameter in params),
-        macs=sum(_macs(module, output) for module, output in executed),
+        macs=sum(map(_macs, executed)),
+        official_macs=sum(map(_official_macs, executed)),
         flops=counter.get_total_flops(),
     )
 
 
-def layer_table(model: nn.Module, size: tuple[int, int]) -> list[Layer]:
+def layer_table(model: nn.Module, size: tuple[int, int], channels: int = 3) -> list[Layer]:
     """The layers that one evaluation pass of an image of ``size`` (height, width) executes, in order."""
-    return [_layer(module, output) for module, output in _execute(model, size)]
+    return [_layer(call) for call in _execute(model, size, channels)]
 
 
-def _execute(model: nn.Module, size: tuple[int, int]) -> list[tuple[nn.Module, torch.Size]]:
-    """Each executed module with parameters of its own, and the shape of its output."""
-    executed: list[tuple[nn.Module, torch.Size]] = []
+class _Call(NamedTuple):
+    """One execution of a module with parameters of its own."""
 
-    def record(module: nn.Module, _inputs: tuple[Tensor, ...], output: Tensor) -> None:
-        executed.append((module, output.shape))
+    module: nn.Module
+    input: torch.Size
+    output: torch.Size
+
+
+def _execute(model: nn.Module, size: tuple[int, int], channels: int) -> list[_Call]:
+    executed: list[_Call] = []
+
+    def record(module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
+        executed.append(_Call(module, inputs[0].shape, output.shape))
 
     owners = [module for module in model.modules() if next(module.parameters(recurse=False), None) is not None]
     handles = [owner.register_forward_hook(record) for owner in owners]
     was_training = model.training
-    device = next(model.parameters()).device
+    image = next(model.parameters()).new_zeros(1, channels, *size)
     try:
-        with torch.no_grad():  # in inference mode torch's counter sees nothing
-            model.eval()(torch.zeros(1, 3, *size, device=device))
+        with torch.inference_mode(False), torch.no_grad():  # in inference mode torch's counter sees nothing
+            model.eval()(image)
     finally:
         model.train(was_training)
         for handle in handles:
@@ -82,15 +96,27 @@ def _execute(model: nn.Module, size: tuple[int, int]) -> list[tuple[nn.Module, t
     return executed
 
 
-def _macs(module: nn.Module, output: torch.Size) -> int:
-    if isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
-        return module.weight.numel() * output[0] * output[-2] * output[-1]
-    if isinstance(module, nn.Linear):
-        return module.weight.numel() * (output.numel() // output[-1])
+def _macs(call: _Call) -> int:
+    if isinstance(call.module, nn.ConvTranspose2d):
+        return call.module.weight.numel() * _positions(call.input)
+    return _official_macs(call)
+
+
+def _official_macs(call: _Call) -> int:
+    if isinstance(call.module, nn.Conv2d | nn.ConvTranspose2d):
+        return call.module.weight.numel() * _positions(call.output)
+    if isinstance(call.module, nn.Linear):
+        return call.module.weight.numel() * (call.output.numel() // call.output[-1])
     return 0
 
 
-def _layer(module: nn.Module, output: torch.Size) -> Layer:
+def _positions(shape: torch.Size) -> int:
+    """Of a batch of maps (N, C, H, W)."""
+    return shape[0] * shape[-2] * shape[-1]
+
+
+def _layer(call: _Call) -> Layer:
+    module = call.module
     channels = getattr(module, "num_features", None)
 
     def own(name: str, default: Any = None) -> Any:
@@ -107,6 +133,7 @@ def _layer(module: nn.Module, output: torch.Size) -> Layer:
         groups=own("groups"),
         bias=own("bias") is not None,
         params=sum(parameter.numel() for parameter in module.parameters(recurse=False)),
-        output=tuple(output[2:]),
-        macs=_macs(module, output),
+        output=tuple(call.output[2:]),
+        macs=_macs(call),
+        official_macs=_official_macs(call),
     )
