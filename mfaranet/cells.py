@@ -1,6 +1,8 @@
 """Tables of cells, each of which knows the file and the run that its value came from."""
 
-from collections.abc import Iterator
+import math
+import statistics
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -31,14 +33,23 @@ def computed(value: Any, text: str, how: str, *sources: Cell) -> Cell:
     return Cell(value, text, {"computed": how, "from": [source.origin for source in sources]})
 
 
+def mean(cells: list[Cell], show: Callable[[float], str]) -> Cell:
+    """The mean of cells that have a value; blank without any, and the cell itself where there is one."""
+    if len(cells) < 2:
+        return cells[0] if cells else BLANK
+    value = statistics.fmean(cell.value for cell in cells)
+    return computed(value, show(value), "mean", *cells)
+
+
 def one_digit(value: float) -> str:
     """Text of a score or a speed."""
     return f"{value:.1f}"
 
 
 def two_digits(value: float) -> str:
-    """Text of a cost."""
-    return f"{value:.2f}"
+    """Text of a cost: two digits after the point, or as many as show two that count."""
+    places = 2 if value == 0 or abs(value) >= 0.1 else 1 - math.floor(math.log10(abs(value)))
+    return f"{value:.{places}f}"
 
 
 @dataclass(frozen=True)
@@ -87,6 +98,11 @@ class Table:
             "\\resizebox{\\ifdim\\width>\\linewidth\\linewidth\\else\\width\\fi}{!}{%\n"
             f"{body}}}\n\\footnotesize\n{notes}\\end{{table}}\n"
         )
+
+
+def pointer_part(key: str) -> str:
+    """A key as a part of a JSON pointer."""
+    return key.replace("~", "~0").replace("/", "~1")
 
 
 def resolve(content: Any, pointer: str, path: Path) -> Any:

@@ -12,6 +12,8 @@ from mfaranet.settings import TableSettings, Tolerances, size_name
 
 COMPARATORS = Path(__file__).parent / "models" / "comparators"
 PAPER_SIZE = (1024, 2048)
+GFLOPS = "GFLOPs (official counter / 1024^3)"
+"""Header of what the paper means by GFLOPs."""
 WITHIN_BUDGET = ("Within budget", "Within budget, folded")
 
 
@@ -23,9 +25,9 @@ def complexity_table(settings: TableSettings, tolerances: Tolerances, results: R
         "Input",
         "Params (M)",
         "GMACs (1e9)",
-        "GFLOPs (MACs / 1024^3)",
+        GFLOPS,
         "FLOPs by torch (1e9)",
-        "Official counter (MACs / 1024^3)",
+        "GFLOPs published",
         *VERDICT,
     ]
     classes = results.run("complexity")["classes"]
@@ -59,8 +61,9 @@ def complexity_table(settings: TableSettings, tolerances: Tolerances, results: R
             )
     notes = [
         f"Networks with {classes} classes, one image; what training alone needs does not count.",
-        "MACs are multiply-accumulates of convolutions and linear layers. The paper prints MACs / 1024^3 as GFLOPs. "
-        "torch.utils.flop_counter counts by itself, two operations a multiply-accumulate, and all matrix products.",
+        "MACs are multiply-accumulates of convolutions and linear layers. GFLOPs are the paper's: its counter takes a "
+        "transposed convolution at the positions of its output, stride squared too many, and the sum is divided by "
+        "1024^3. torch.utils.flop_counter counts by itself, two operations a multiply-accumulate.",
         "None of these depends on the machine, or on the data but for the number of classes.",
     ]
     return Table(settings.title, columns, rows, notes)
@@ -98,7 +101,7 @@ def latency_table(settings: TableSettings, results: Results) -> Table:
                     *_times(results, found, f"{place}/unfolded"),
                     *_times(results, found, f"{place}/folded"),
                     results.cell(*found, f"{place}/unfolded/passes"),
-                    results.cell(*found, f"{place}/unfolded/peak_memory", "{:.0f}".format, 1 / 1024**2),
+                    results.cell(*found, f"{place}/unfolded/peak_memory", _mebibytes, 1 / 1024**2),
                     *_within_budget(results, found, place),
                 ]
             )
@@ -119,8 +122,8 @@ def comparison_table(settings: TableSettings, results: Results) -> Table:
         "Pretraining",
         "Params (M)",
         f"GMACs at {paper} (1e9)",
-        f"GFLOPs at {paper} (MACs / 1024^3)",
-        f"GFLOPs of the linked code at {paper} (MACs / 1024^3)",
+        f"GFLOPs at {paper} (official counter / 1024^3)",
+        f"GFLOPs of the linked code at {paper} (official counter / 1024^3)",
         "Val mIoU published (%)",
         "Test mIoU published (%)",
         "FPS published",
@@ -191,6 +194,10 @@ def _implementations(settings: TableSettings, counted: Any) -> list[tuple[Path, 
     paths = [COMPARATORS / f"{counted[experiment]['network']}.py" for experiment in settings.experiments]
     documents = [(path, ast.get_docstring(ast.parse(path.read_text("utf-8")))) for path in paths if path.exists()]
     return [(path, " ".join(text.split("\n\n", 1)[1].split())) for path, text in documents if text]
+
+
+def _mebibytes(value: float) -> str:
+    return f"{value:.0f}" if value >= 1 else two_digits(value)
 
 
 def _yes(value: bool) -> str:

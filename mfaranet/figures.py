@@ -1,6 +1,7 @@
 """The paper's figures, from stored results: legible at column width, and to the colour-blind."""
 
 from collections.abc import Callable, Mapping, Sequence
+from itertools import cycle
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator
 
+from mfaranet.cells import mean, pointer_part
 from mfaranet.files import atomic_write
 from mfaranet.published import network_cell, network_title
 from mfaranet.results import Results
@@ -18,8 +20,11 @@ from mfaranet.settings import FigureSettings, size_name
 COLUMN = 5.0
 """Width in inches; printed at a column's 3.5 the text has 6 points or more."""
 # Okabe and Ito's colours, with markers that tell them apart in grey.
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+MARKERS = "osD^vP*"
+# Each pair once, those of different colour and marker first.
 STYLES = tuple(
-    zip(("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000"), "osD^vP*", strict=True)
+    (colour, MARKERS[(i + turn) % len(MARKERS)]) for turn in range(len(MARKERS)) for i, colour in enumerate(COLOURS)
 )
 OURS = ("base", "base pruned", "MFARANet", "MFARANet-Pruned")
 
@@ -35,8 +40,8 @@ def draw(settings: FigureSettings, results: Results, curves: Path, folder: Path)
     """
     shown = [name for name in settings.experiments if name in results.selected]
     protocol = settings.protocol
-    scores = {name: results.content(f"evaluate/{name}", "metrics.json").get(protocol) for name in results.selected}
-    miou = {label(name): 100 * score["miou"] for name, score in scores.items() if score}
+    scores = {name: mean(results.over_seeds(name, protocol, "miou"), str).value for name in results.selected}
+    miou = _labelled(scores)
     sizes = {
         name: each["input_sizes"][protocol]
         for name, each in results.content("complexity", "complexity.json").items()
@@ -51,7 +56,7 @@ def draw(settings: FigureSettings, results: Results, curves: Path, folder: Path)
     speeds = {name: results.speed(settings.latency, name, size, "unfolded").value for name, size in sizes.items()}
     save("accuracy_speed", scatter(_labelled(speeds), miou, "images per second", "mIoU (%)", place))
     costs = {name: results.cost(name, size_name(size))[-1].value for name, size in sizes.items()}
-    save("accuracy_gflops", scatter(_labelled(costs), miou, "GFLOPs (MACs / 1024³)", "mIoU (%)", place))
+    save("accuracy_gflops", scatter(_labelled(costs), miou, "GFLOPs (official counter / 1024³)", "mIoU (%)", place))
     save("networks", published_accuracy(settings.comparison, results))
     save("classes", classes(results, shown, protocol, place))
     save("confusion", confusion(results, shown[0], protocol, place))
@@ -100,12 +105,12 @@ def published_accuracy(measurement: str, results: Results) -> Figure:
 
 
 def classes(results: Results, experiments: Sequence[str], protocol: str, title: str) -> Figure:
-    """IoU of each class, a line of points for each experiment."""
-    ious = {name: results.content(f"evaluate/{name}", "metrics.json")[protocol]["iou"] for name in experiments}
-    names = list(next(iter(ious.values())))
+    """IoU of each class, a line of points for each experiment; the mean over its seeds."""
+    names = list(results.content(f"evaluate/{experiments[0]}", "metrics.json")[protocol]["iou"])
     figure, axes = _figure(title, height=0.8 + 0.22 * len(names))
-    for (name, iou), (colour, marker) in zip(ious.items(), STYLES, strict=False):
-        points = [np.nan if iou[each] is None else 100 * iou[each] for each in names]
+    for name, (colour, marker) in zip(experiments, cycle(STYLES), strict=False):
+        ious = [mean(results.over_seeds(name, protocol, f"iou/{pointer_part(each)}"), str).value for each in names]
+        points = [np.nan if iou is None else iou for iou in ious]
         axes.plot(points, range(len(names)), marker, color=colour, label=label(name), markersize=5, alpha=0.8)
     axes.set_yticks(range(len(names)), names)
     axes.invert_yaxis()
@@ -141,7 +146,7 @@ def training_curves(folders: Mapping[str, Path], title: str) -> Figure:
     figure = Figure(figsize=(COLUMN, 5.0), layout="constrained")
     figure.suptitle(title, fontsize=8)
     for axes, (metric, y_label, convert) in zip(figure.subplots(len(panels), sharex=True), panels, strict=True):
-        for (name, folder), (colour, marker) in zip(folders.items(), STYLES, strict=False):
+        for (name, folder), (colour, marker) in zip(folders.items(), cycle(STYLES), strict=False):
             path = folder / f"{metric}.tsv"
             if path.exists():  # a pruned network and one of the authors have none
                 curve = pd.read_csv(path, sep="\t")

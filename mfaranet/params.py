@@ -61,12 +61,12 @@ class Params(Strict):
     def seeds(self) -> dict[str, list[str]]:
         """Each measured experiment with those that are the same but for the seed, ``<experiment>_seed_<number>``.
 
-        One of that name that differs in more is not of them.
+        One of that name that differs in more than the protocols by which it is evaluated is not of them.
         """
 
-        def recipe(name: str) -> tuple[Any, Any]:
+        def recipe(name: str) -> tuple[Any, ...]:
             each = self.experiments[name]
-            return each.network, {key: value for key, value in each.train.items() if key != "seed"}
+            return (each.network, _without(each.train, "seed"), _without(each.evaluate, "protocols"))
 
         return {
             name: [
@@ -225,6 +225,10 @@ def _lookup(mapping: Mapping[str, T], key: str, section: str) -> T:
     if key not in mapping:
         raise InputError(f"params.yaml: {section} has no {key!r}; it has: {', '.join(mapping)}")
     return mapping[key]
+
+
+def _without(values: Mapping[str, Any], key: str) -> dict[str, Any]:
+    return {name: value for name, value in values.items() if name != key}
 
 
 def _merge(*layers: Mapping[str, Any]) -> dict[str, Any]:

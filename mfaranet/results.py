@@ -65,13 +65,22 @@ class Results:
         ]
 
     def cost(self, experiment: str, size: str) -> list[Cell]:
-        """Parameters, multiply-accumulates in 1e9, and in 1024^3 as the paper counts them."""
-        counted, macs = ("complexity", "complexity.json"), f"/{experiment}/macs/{size}"
+        """Parameters, multiply-accumulates in 1e9, and the paper's GFLOPs: the official counter's, in 1024^3."""
+        counted = ("complexity", "complexity.json")
         return [
             self.cell(*counted, f"/{experiment}/params", two_digits, 1e-6),
-            self.cell(*counted, macs, two_digits, 1e-9),
-            self.cell(*counted, macs, two_digits, 1 / 1024**3),
+            self.cell(*counted, f"/{experiment}/macs/{size}", two_digits, 1e-9),
+            self.cell(*counted, f"/{experiment}/official_macs/{size}", two_digits, 1 / 1024**3),
         ]
+
+    def over_seeds(self, experiment: str, protocol: str, pointer: str) -> list[Cell]:
+        """A score in percent of an experiment and of those that are the same but for the seed, where it has a value."""
+        cells = [
+            self.cell(f"evaluate/{name}", "metrics.json", f"/{protocol}/{pointer}", one_digit, 100)
+            for name in self.selected[experiment]
+            if protocol in self.content(f"evaluate/{name}", "metrics.json")
+        ]
+        return [cell for cell in cells if cell.value is not None]
 
     def timings(self, measurement: str) -> tuple[str, str] | None:
         """Folder and file of a measurement of speed, None where it was not made."""
@@ -86,7 +95,7 @@ class Results:
         sizes = self.content(*found).get(experiment, {}).get("sizes", {}) if found else {}
         if not found or size_name(size) not in sizes:
             return BLANK
-        return self.cell(*found, f"/{experiment}/sizes/{size_name(size)}/{form}/fps", one_digit)
+        return self.cell(*found, f"/{experiment}/sizes/{size_name(size)}/{form}/fps", _frames)
 
     def speed_note(self, measurement: str) -> str:
         """How and on what a measurement was made, or that it was not."""
@@ -98,10 +107,15 @@ class Results:
         return (
             f"FPS: images per second here, one at a time, by the protocol {asked['protocol']} (latency.{measurement} "
             f"of params.yaml) on {run['device']} ({run['processor']}, {run['threads']} threads), {asked['precision']}, "
-            f"{asked['memory_format'].replace('_', ' ')}, torch {run['versions']['torch']}. Of this machine alone."
+            f"{asked['memory_format'].replace('_', ' ')}, {'with' if run.get('tf32') else 'without'} TF32, torch "
+            f"{run['versions']['torch']}. Of this machine alone."
         )
 
     def defined(self, pointer: str, value: str, text: str | None = None) -> Cell:
         """A row or column name, which the table's definition in params.yaml gives."""
         origin = {"file": "params.yaml", "pointer": f"/tables/{self.table}/{pointer}"}
         return Cell(value, text or value, origin)
+
+
+def _frames(value: float) -> str:
+    return one_digit(value) if value >= 1 else two_digits(value)

@@ -1,13 +1,13 @@
 """The paper's tables, from stored results: those of accuracy. See cost_tables for the others."""
 
 import statistics
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from mfaranet.cells import BLANK, Cell, Table, computed, one_digit
-from mfaranet.cost_tables import comparison_table, complexity_table, latency_table
+from mfaranet.cells import BLANK, Cell, Table, computed, mean, one_digit, pointer_part
+from mfaranet.cost_tables import GFLOPS, comparison_table, complexity_table, latency_table
 from mfaranet.published import VERDICT, Entry, compare, find, network_title, tolerance
 from mfaranet.results import Results
 from mfaranet.settings import TableSettings, Tolerances, size_name
@@ -54,7 +54,7 @@ def _overall(settings: TableSettings, tolerances: Tolerances, results: Results) 
         "Pixel accuracy (%)",
         "Params (M)",
         "GMACs (1e9)",
-        "GFLOPs (MACs / 1024^3)",
+        GFLOPS,
         *(["FPS", "FPS, normalisation folded"] if settings.latency else []),
     ]
     places = results.rows(settings)
@@ -96,18 +96,13 @@ def _result(
 
 def _over_seeds(results: Results, experiment: str, protocol: str) -> tuple[Cell, Cell, Cell]:
     """mIoU, how many trainings it is the mean of, and their standard deviation, blank for one."""
-    scores = [
-        results.cell(f"evaluate/{name}", "metrics.json", f"/{protocol}/miou", one_digit, 100)
-        for name in results.selected[experiment]
-        if protocol in results.content(f"evaluate/{name}", "metrics.json")
-    ]
+    scores = results.over_seeds(experiment, protocol, "miou")
     count = computed(len(scores), str(len(scores)), "count", *scores)
-    if len(scores) == 1:
-        return scores[0], count, BLANK
-    values = [score.value for score in scores]
-    mean, deviation = statistics.fmean(values), statistics.stdev(values)
+    if len(scores) < 2:
+        return mean(scores, one_digit), count, BLANK
+    deviation = statistics.stdev(score.value for score in scores)
     return (
-        computed(mean, one_digit(mean), "mean", *scores),
+        mean(scores, one_digit),
         count,
         computed(deviation, one_digit(deviation), "standard deviation", *scores),
     )
@@ -155,13 +150,12 @@ def _per_class(settings: TableSettings, results: Results) -> Table:
     rows = []
 
     def scores(pointer: str) -> list[Cell]:
-        return [results.cell(f"evaluate/{e}", "metrics.json", f"/{p}/{pointer}", one_digit, 100) for e, p in runs]
+        return [mean(results.over_seeds(*run, pointer), one_digit) for run in runs]
 
     if runs:
         classes = results.cell(f"evaluate/{runs[0][0]}", "metrics.json", f"/{runs[0][1]}/iou")
         for name in classes.value:
-            key = name.replace("~", "~0").replace("/", "~1")
-            rows.append([replace(classes, value=name, text=name), *scores(f"iou/{key}")])
+            rows.append([replace(classes, value=name, text=name), *scores(f"iou/{pointer_part(name)}")])
         rows.append([Cell("mean", "mean", None), *scores("miou")])
     return Table(settings.title, columns, rows, _notes(settings, results))
 
@@ -175,19 +169,53 @@ def _notes(settings: TableSettings, results: Results) -> list[str]:
     if not shown:
         return notes
     runs = {experiment: results.run(f"evaluate/{experiment}") for experiment in shown}
-    run = runs[shown[0]]
-    notes.insert(0, f"Measured on the {run['split']} split of: {run['dataset']['title']}.")
-    if not run["dataset"]["complete"]:
+    notes.insert(0, f"Measured on {_each(runs, _split)}.")
+    if present := _each(runs, _classes):
+        notes.append(f"Classes that occur: {present}.")
+    if any(not run["dataset"]["complete"] for run in runs.values()):
         notes.append("This is not a whole public data set: no mIoU here can be compared with a published one.")
-    if run["weights"] == "none":
-        notes.append("Trained from scratch, without ImageNet weights.")
+    if scratch := [experiment for experiment, run in runs.items() if run["weights"] == "none"]:
+        which = "" if len(scratch) == len(runs) else f": {', '.join(scratch)}"
+        notes.append(f"Trained from scratch, without ImageNet weights{which}.")
+    if trained := _each(runs, lambda run: _device(run["training"])):
+        notes.append(f"Trained on {trained}.")
     seen = [experiment for experiment, each in runs.items() if each["training"]["split"] == "trainval"]
     if seen:
         notes.append(f"Trained on the validation split as well, so that their scores say nothing: {', '.join(seen)}.")
     notes.append("mIoU is the mean over the classes that occur, from one confusion matrix over all images.")
     if any(len(results.selected[experiment]) > 1 for experiment in shown):
-        notes.append("Of several seeds, mIoU is the mean; all else is of the first.")
+        scores = "mIoU is the mean" if settings.kind == "overall" else "each value is the mean over those that have one"
+        notes.append(f"Of several seeds, {scores}; all else is of the first.")
     return notes
+
+
+def _each(runs: Mapping[str, Any], say: Callable[[Any], str]) -> str:
+    """What is to be said of the runs: once where it is the same of all, else with the names that it is said of."""
+    said: dict[str, list[str]] = {}
+    for experiment, run in runs.items():
+        said.setdefault(say(run), []).append(experiment)
+    if len(said) == 1:
+        return next(iter(said))
+    return "; ".join(f"{text} ({', '.join(names)})" for text, names in said.items() if text)
+
+
+def _split(run: Any) -> str:
+    return f"the {run['split']} split of {run['dataset']['title']}"
+
+
+def _classes(run: Any) -> str:
+    """How many classes have a pixel in each labelled split."""
+    present = run["dataset"].get("classes_present", {})
+    return ", ".join(f"{count} of {run['dataset']['classes']} in {split}" for split, count in present.items())
+
+
+def _device(training: Any) -> str:
+    """What a training ran on; nothing where it was the authors', or an older one that does not say."""
+    training = training.get("training", training)  # of a pruned network: that of the whole one
+    if "processes" not in training:
+        return ""
+    tf32 = ", TF32" if training["tf32"] else ""
+    return f"{training['processes']} x {training['device']} ({training['precision']}{tf32})"
 
 
 def _weights(value: Any) -> str:

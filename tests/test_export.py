@@ -37,9 +37,7 @@ def test_other_forms_give_the_same_logits(name: str) -> None:
     model = mfaranet.get_model(name, num_classes=5)
     warm_up(model)
     (argument,) = inspect.signature(model.forward).parameters
-    program = torch.export.export(
-        model, (torch.randn(2, 3, 61, 93),), dynamic_shapes={argument: SHAPES["images"]}
-    )
+    program = torch.export.export(model, (torch.randn(2, 3, 61, 93),), dynamic_shapes={argument: SHAPES["images"]})
     exported = program.module()
     converted = torch.onnx.export(program, dynamo=True, verbose=False)
     assert converted is not None

@@ -132,6 +132,9 @@ def test_seeds_are_those_of_the_name_that_differ_in_nothing_else(tmp_path: Path,
     assert set(params.seeds) == set(params.measured_experiments)
     path = changed(tmp_path, "experiments", "base", "train", value={"epochs": 3})
     assert load(path).seeds["base"] == ["base"]
+    # base is evaluated by more protocols than its repetition, and that is all that may differ there.
+    path = changed(tmp_path, "experiments", "base_seed_1", "evaluate", value={"checkpoint": "best"})
+    assert load(path).seeds["base"] == ["base"]
 
 
 def test_a_measurement_of_speed_is_what_the_profile_makes_of_it(tmp_path: Path, params: Params) -> None:

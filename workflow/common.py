@@ -104,6 +104,8 @@ def write_run(
                 "complete": record.complete,
                 "fingerprint": record.fingerprint,
                 "splits": record.splits,
+                "classes": len(record.classes),
+                "classes_present": {split: sum(map(bool, pixels)) for split, pixels in record.class_pixels.items()},
             },
             **facts,
             "versions": {"python": platform.python_version(), **{p: importlib.metadata.version(p) for p in PACKAGES}},

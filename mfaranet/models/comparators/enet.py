@@ -133,9 +133,7 @@ class ENet(Comparator):
         self.stage4 = nn.Sequential(*(Bottleneck(64, 0.1, activation=nn.ReLU) for _ in range(2)))
         self.up5 = UpBottleneck(64, width, dropout=0.1)
         self.stage5 = Bottleneck(width, 0.1, activation=nn.ReLU)
-        self.classifier = nn.ConvTranspose2d(
-            width, num_classes, 3, stride=2, padding=1, output_padding=1, bias=False
-        )
+        self.classifier = nn.ConvTranspose2d(width, num_classes, 3, stride=2, padding=1, output_padding=1, bias=False)
 
     def scores(self, images: Tensor) -> list[Tensor]:
         half = self.initial(images)

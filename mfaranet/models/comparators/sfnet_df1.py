@@ -34,9 +34,7 @@ class PyramidPooling(nn.Module):
 
     def __init__(self, in_channels: int) -> None:
         super().__init__()
-        self.branches = nn.ModuleList(
-            nn.Sequential(GridMean(size), conv_bn(in_channels, WIDTH, 1)) for size in BINS
-        )
+        self.branches = nn.ModuleList(nn.Sequential(GridMean(size), conv_bn(in_channels, WIDTH, 1)) for size in BINS)
         self.fusion = nn.Sequential(conv_bn_relu(in_channels + len(BINS) * WIDTH, WIDTH, 1), nn.Dropout2d(0.1))
 
     def forward(self, x: Tensor) -> Tensor:
