@@ -42,6 +42,7 @@ def params(
 
     from mfaranet.params import check_networks, load
 
+    _refuse_another_folders_code()
     checked = load(file)
     check_networks(checked)
     if dataset is None:
@@ -108,6 +109,12 @@ def trace(
     for labels, cell in find(table, row, column):
         typer.secho(f"{' | '.join(labels)}: {cell.text or 'blank'}", bold=True)
         typer.echo(yaml.safe_dump({"value": cell.value, "origin": cell.origin}, sort_keys=False))
+
+
+def _refuse_another_folders_code() -> None:
+    own, here = Path(__file__), Path("mfaranet/cli.py")
+    if here.exists() and not here.samefile(own):
+        raise InputError(f"this is the code of {own.parents[1]}; for that of this folder run `python -m mfaranet`")
 
 
 def main() -> None:

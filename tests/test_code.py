@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from project import Project, smallest
+from project import REPOSITORY, Project, smallest
 
 STAGE = "complexity@sample"
 CODE = "mfaranet/data/__init__.py"
@@ -90,3 +90,10 @@ def test_code_of_another_folder_is_refused_with_both_paths(project: Project, tmp
     assert f"{tmp_path}/workflow/complexity.py would run" in said
     assert f"what is recorded is {project.root}/workflow/complexity.py" in said
     assert "Traceback" not in said
+
+
+def test_the_installed_command_does_not_check_another_folders_settings(project: Project) -> None:
+    assert "epochs" in project.run("mfaranet", "params", "sample")
+    installed = str(Path(sys.executable).parent / "mfaranet")
+    said = project.run(installed, "params", status=1, PYTHONPATH=str(REPOSITORY))
+    assert f"this is the code of {REPOSITORY}; for that of this folder run `python -m mfaranet`" in said

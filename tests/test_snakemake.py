@@ -295,7 +295,7 @@ def test_a_colleague_goes_on_from_what_was_pushed(project: Project, tmp_path: Pa
     assert laptop.repro("--pull", "--allow-missing") == EDITED
     assert "# On a laptop" in (laptop.root / f"{TABLE}.md").read_text()
     assert not (laptop.root / "data").exists()
-    assert not (laptop.root / "runs/sample").exists()
+    assert not (laptop.root / "runs").exists()
 
 
 def test_the_linter_has_one_complaint(project: Project) -> None:

@@ -6,7 +6,7 @@ from mfaranet.files import write_text
 from mfaranet.params import check_networks, load
 from workflow.common import start
 
-OUTPUT = Path("runs/checked.txt")
+OUTPUT = Path("results/checked.txt")
 
 
 def main() -> None:
