@@ -2,6 +2,7 @@
 
 from typing import NotRequired, TypedDict
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -68,3 +69,34 @@ def resize_to(features: Tensor, size: tuple[int, int]) -> Tensor:
 def resize_like(features: Tensor, reference: Tensor) -> Tensor:
     """Resize (N, C, h, w) to the height and width of ``reference``; see resize_to."""
     return resize_to(features, (reference.shape[-2], reference.shape[-1]))
+
+
+def spread(steps: int, dtype: torch.dtype, device: torch.device) -> Tensor:
+    """``steps`` numbers from -1 to 1 at equal distances, (steps,); a single one is -1."""
+    if not torch.compiler.is_exporting():
+        return torch.linspace(-1, 1, steps, dtype=dtype, device=device)
+    # An exported program would hold linspace's number of steps. The last bits of these are others.
+    numbers = torch.arange(steps, dtype=dtype, device=device)
+    return numbers / numbers[-1:].clamp(min=1) * 2 - 1
+
+
+def grid_mean(features: Tensor, rows: int, columns: int) -> Tensor:
+    """Means of (N, C, H, W) over cells, (N, C, rows, columns): adaptive average pooling.
+
+    Exported, a single row or column is there twice, which resizing does not change.
+    """
+    if not torch.compiler.is_exporting():
+        return F.adaptive_avg_pool2d(features, (rows, columns))
+    # An exported program would hold the cells' limits.
+    height, width = features.shape[-2:]
+    return _cells(height, rows, features) @ features @ _cells(width, columns, features).T
+
+
+def _cells(length: int, count: int, like: Tensor) -> Tensor:
+    """The share of each of ``length`` positions in the mean of each cell, (count, length); a single cell twice."""
+    # That there is one or are more is held as well.
+    cell = torch.arange(torch.sym_max(count, 2), device=like.device).clamp(max=count - 1)[:, None]
+    position = torch.arange(length, device=like.device)
+    inside = (position >= cell * length // count) & (position < ((cell + 1) * length + count - 1) // count)
+    share = inside.to(like.dtype)
+    return share / share.sum(1, keepdim=True)

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from mfaranet.errors import InputError
 from mfaranet.models.backbones import BACKBONES
-from mfaranet.models.layers import Outputs, conv_bn_relu, resize_like, resize_to
+from mfaranet.models.layers import Outputs, conv_bn_relu, resize_like, resize_to, spread
 
 SCALES = (1, 2, 3, 4)
 
@@ -77,8 +77,8 @@ class WarpGrid(nn.Module):
         # Half precision would move the samples. In double precision the base still is float32: the official
         # numbers hold its rounding.
         flow = flow.to(torch.promote_types(flow.dtype, torch.float32))
-        x = torch.linspace(-1, 1, width, dtype=torch.float32, device=low.device) + flow[:, 0] / width
-        y = torch.linspace(-1, 1, height, dtype=torch.float32, device=low.device)[:, None] + flow[:, 1] / height
+        x = spread(width, torch.float32, low.device) + flow[:, 0] / width
+        y = spread(height, torch.float32, low.device)[:, None] + flow[:, 1] / height
         return torch.stack([x, y], dim=-1)
 
 

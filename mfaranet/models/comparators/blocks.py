@@ -1,10 +1,9 @@
 """Building blocks that several of the compared networks share."""
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
-from mfaranet.models.layers import conv_bn, conv_bn_relu, resize_like
+from mfaranet.models.layers import conv_bn, conv_bn_relu, grid_mean, resize_like
 
 
 def norm_prelu(channels: int) -> nn.Sequential:
@@ -124,7 +123,7 @@ class PyramidPooling(nn.Module):
         self.convs = nn.ModuleList(conv_bn_relu(channels, channels // len(self.bins), 1) for _ in self.bins)
 
     def forward(self, x: Tensor) -> Tensor:
-        pooled = [conv(F.adaptive_avg_pool2d(x, size)) for size, conv in zip(self.bins, self.convs, strict=True)]
+        pooled = [conv(grid_mean(x, size, size)) for size, conv in zip(self.bins, self.convs, strict=True)]
         return torch.cat([x, *(resize_like(each, x) for each in pooled)], dim=1)
 
 

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from mfaranet.models.backbones.resnet import DILATION, STRIDES_TO_8, Bottleneck, ResNet, deep_stem
 from mfaranet.models.comparators.base import Comparator
-from mfaranet.models.layers import conv_bn, conv_bn_relu, resize_like, resize_to
+from mfaranet.models.layers import conv_bn, conv_bn_relu, grid_mean, resize_like, resize_to
 
 
 class CascadeFeatureFusion(nn.Module):
@@ -89,7 +89,7 @@ class ICNet(Comparator):
 
 def _pyramid_sum(x: Tensor) -> Tensor:
     """The input plus its averages over grids of four sizes."""
-    for pooled in [F.adaptive_avg_pool2d(x, size) for size in (1, 2, 3, 6)]:
+    for pooled in [grid_mean(x, size, size) for size in (1, 2, 3, 6)]:
         x = x + resize_like(pooled, x)
     return x
 

@@ -12,10 +12,21 @@ from torch import Tensor, nn
 from mfaranet.models.backbones.dfnet import dfnet1
 from mfaranet.models.comparators.base import Comparator
 from mfaranet.models.comparators.blocks import score_head
-from mfaranet.models.layers import conv_bn, conv_bn_relu, resize_like
+from mfaranet.models.layers import conv_bn, conv_bn_relu, grid_mean, resize_like, spread
 
 WIDTH = 64
 BINS = (1, 2, 3, 6)
+
+
+class GridMean(nn.Module):
+    """Means over a grid of ``size`` rows and columns: (N, C, H, W) to (N, C, size, size)."""
+
+    def __init__(self, size: int) -> None:
+        super().__init__()
+        self.size = size
+
+    def forward(self, x: Tensor) -> Tensor:
+        return grid_mean(x, self.size, self.size)
 
 
 class PyramidPooling(nn.Module):
@@ -23,9 +34,7 @@ class PyramidPooling(nn.Module):
 
     def __init__(self, in_channels: int) -> None:
         super().__init__()
-        self.branches = nn.ModuleList(
-            nn.Sequential(nn.AdaptiveAvgPool2d(size), conv_bn(in_channels, WIDTH, 1)) for size in BINS
-        )
+        self.branches = nn.ModuleList(nn.Sequential(GridMean(size), conv_bn(in_channels, WIDTH, 1)) for size in BINS)
         self.fusion = nn.Sequential(conv_bn_relu(in_channels + len(BINS) * WIDTH, WIDTH, 1), nn.Dropout2d(0.1))
 
     def forward(self, x: Tensor) -> Tensor:
@@ -49,8 +58,8 @@ class FlowAlignment(nn.Module):
         flow: Tensor = self.flow(torch.cat([resize_like(self.reduce_high(high), low), reduced], dim=1))
         # Half precision would move the samples.
         flow = flow.to(torch.promote_types(flow.dtype, torch.float32))
-        x = torch.linspace(-1, 1, width, dtype=flow.dtype, device=flow.device) + flow[:, 0] / width
-        y = torch.linspace(-1, 1, height, dtype=flow.dtype, device=flow.device)[:, None] + flow[:, 1] / height
+        x = spread(width, flow.dtype, flow.device) + flow[:, 0] / width
+        y = spread(height, flow.dtype, flow.device)[:, None] + flow[:, 1] / height
         warped = F.grid_sample(high.to(flow.dtype), torch.stack([x, y], dim=-1), align_corners=True)
         return warped.to(high.dtype)
 

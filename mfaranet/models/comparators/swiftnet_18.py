@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from mfaranet.models.backbones.resnet import BasicBlock, ResNet, plain_stem
 from mfaranet.models.comparators.base import Comparator, plain_resnet_names
+from mfaranet.models.layers import grid_mean
 
 
 class SwiftNet(Comparator):
@@ -75,11 +76,18 @@ class SpatialPyramidPooling(nn.Module):
         height, width = x.shape[-2:]
         maps = [x]
         for rows, conv in zip(self.rows, self.levels, strict=True):
-            grid = (rows, max(1, round(rows * width / height)))
-            level = conv(F.adaptive_avg_pool2d(x, grid))
+            columns = max(1, rounded_ratio(rows * width, height))
+            level = conv(grid_mean(x, rows, columns))
             maps.append(F.interpolate(level, (height, width), mode="bilinear"))
         merged: Tensor = self.merge(torch.cat(maps, dim=1))
         return merged
+
+
+def rounded_ratio(a: int, b: int) -> int:
+    """round(a / b), halves to the even one, of positive numbers that may be symbols of torch.export."""
+    rest = 2 * a + 3 * b
+    is_half_above_even = 1 + rest // (4 * b) - (rest + 4 * b - 1) // (4 * b)
+    return (2 * a + b) // (2 * b) - is_half_above_even
 
 
 def bn_relu_conv(
