@@ -81,7 +81,10 @@ def spread(steps: int, dtype: torch.dtype, device: torch.device) -> Tensor:
 
 
 def grid_mean(features: Tensor, rows: int, columns: int) -> Tensor:
-    """Means of (N, C, H, W) over cells, (N, C, rows, columns): adaptive average pooling."""
+    """Means of (N, C, H, W) over cells, (N, C, rows, columns): adaptive average pooling.
+
+    Exported, a single row or column is there twice, which resizing does not change.
+    """
     if not torch.compiler.is_exporting():
         return F.adaptive_avg_pool2d(features, (rows, columns))
     # An exported program would hold the cells' limits.
@@ -90,8 +93,9 @@ def grid_mean(features: Tensor, rows: int, columns: int) -> Tensor:
 
 
 def _cells(length: int, count: int, like: Tensor) -> Tensor:
-    """The share of each of ``length`` positions in the mean of each cell, (count, length); cells may overlap by one."""
-    cell = torch.arange(count, device=like.device)[:, None]
+    """The share of each of ``length`` positions in the mean of each cell, (count, length); a single cell twice."""
+    # That there is one or are more is held as well.
+    cell = torch.arange(torch.sym_max(count, 2), device=like.device).clamp(max=count - 1)[:, None]
     position = torch.arange(length, device=like.device)
     inside = (position >= cell * length // count) & (position < ((cell + 1) * length + count - 1) // count)
     share = inside.to(like.dtype)

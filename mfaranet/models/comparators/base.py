@@ -19,8 +19,9 @@ class Comparator(nn.Module):
 
     multiple = 1
     remainder = 0
-    """``scores`` takes heights and widths that leave this remainder when divided by ``multiple``; others are padded
-    below and at the right with zeros (the mean colour), and the logits cropped."""
+    least = 1
+    """``scores`` takes heights and widths of ``least`` pixels and more that leave this remainder when divided by
+    ``multiple``; others are padded below and at the right with zeros (the mean colour), and the logits cropped."""
     align_corners = False
     """How score maps are resized to the input size."""
     official_names: Names = ()
@@ -35,7 +36,7 @@ class Comparator(nn.Module):
     def forward(self, images: Tensor) -> Tensor | Outputs:
         height, width = images.shape[-2:]
         padded = F.pad(images, (0, self._lacking(width), 0, self._lacking(height)))
-        maps = [_cropped(self._resize(each, padded), height, width) for each in self.scores(padded)]
+        maps = [cropped(self._resize(each, padded), height, width) for each in self.scores(padded)]
         return {"out": maps[0], "auxiliary": maps[1:]} if self.training else maps[0]
 
     def from_official(self, name: str, value: Tensor) -> Tensor:
@@ -43,13 +44,15 @@ class Comparator(nn.Module):
         return value
 
     def _lacking(self, length: int) -> int:
+        if length < self.least:
+            return self.least - length
         return (self.remainder - length) % self.multiple
 
     def _resize(self, scores: Tensor, images: Tensor) -> Tensor:
         return resized(scores, images, self.align_corners)
 
 
-def _cropped(scores: Tensor, height: int, width: int) -> Tensor:
+def cropped(scores: Tensor, height: int, width: int) -> Tensor:
     """The first rows and columns of (N, C, H, W)."""
     if not torch.compiler.is_exporting():
         return scores[..., :height, :width]

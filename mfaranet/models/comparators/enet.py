@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from mfaranet.models.comparators.base import Comparator
+from mfaranet.models.comparators.base import Comparator, cropped
 from mfaranet.models.comparators.blocks import ConvBesidePool
 from mfaranet.models.layers import conv_bn
 
@@ -96,9 +96,10 @@ class UpBottleneck(nn.Module):
 class ENet(Comparator):
     """Bottlenecks at 1/4 and 1/8; the decoder unpools to where the maxima were and ends at the image's size.
 
-    Images need 7 rows and columns at least.
+    Images of fewer than 7 rows or columns, of which the encoder would leave none, are padded to 7.
     """
 
+    least = 7
     official_names = (
         *((rf"^stage([14])\.{i}\.", rf"regular\1_{i + 1}.") for i in range(4)),
         *((rf"^stage23\.{i}\.", f"{KINDS[i % 4]}{2 + i // 8}_{i % 8 + (i < 8)}.") for i in range(16)),
@@ -133,7 +134,7 @@ class ENet(Comparator):
         self.stage4 = nn.Sequential(*(Bottleneck(64, 0.1, activation=nn.ReLU) for _ in range(2)))
         self.up5 = UpBottleneck(64, width, dropout=0.1)
         self.stage5 = Bottleneck(width, 0.1, activation=nn.ReLU)
-        self.classifier = nn.ConvTranspose2d(width, num_classes, 3, stride=2, padding=1, output_padding=1, bias=False)
+        self.classifier = nn.ConvTranspose2d(width, num_classes, 3, 2, padding=1, output_padding=1, bias=False)
 
     def scores(self, images: Tensor) -> list[Tensor]:
         half = self.initial(images)
@@ -142,7 +143,7 @@ class ENet(Comparator):
         x, positions2 = self.down2(quarter)
         x = self.stage4(self.up4(self.stage23(x), positions2, quarter.shape[-2:]))
         x = self.stage5(self.up5(x, positions1, half.shape[-2:]))
-        return [self.classifier(x)]
+        return [cropped(self.classifier(x), images.shape[-2], images.shape[-1])]
 
 
 def conv_norm(
