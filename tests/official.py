@@ -18,6 +18,8 @@ FOLDER = Path(__file__).parent / "goldens"
 GOLDENS: dict[str, Any] = json.loads((FOLDER / "mfaranet.json").read_text())
 STATE_DICTS: dict[str, Any] = json.loads((FOLDER / "state_dict.json").read_text())
 COMPLEXITY: dict[str, Any] = json.loads((FOLDER / "complexity.json").read_text())
+SMALL = [(1, 1), (1, 9), (3, 5), (6, 6), (7, 7), (8, 31)]
+"""Height and width of images that have hardly anything."""
 
 # The official code has its alignment ablations without normalisation in the decoder only.
 SPEED = {"decoder_norm": False}

@@ -13,7 +13,8 @@ import numpy as np
 import pytest
 import safetensors.torch
 import torch
-from official import FOLDER, as_row, size_of
+import torch.nn.functional as F
+from official import FOLDER, SMALL, as_row, size_of
 from tiny import curve, settings
 from torch import Tensor, nn
 
@@ -94,13 +95,20 @@ def test_cost_of_the_linked_implementation(slug: str) -> None:
 
 
 @every_network
-@pytest.mark.parametrize("size", [(64, 128), (97, 131)])
-def test_any_size_and_class_count(slug: str, size: tuple[int, int]) -> None:
+def test_any_size_and_class_count(slug: str) -> None:
     model = mfaranet.get_model(slug, num_classes=7, in_channels=4).eval()
+    for size in [(64, 128), (97, 131), *SMALL]:
+        with torch.inference_mode():
+            logits = model(torch.rand(1, 4, *size))
+        assert logits.shape == (1, 7, *size)
+        assert bool(logits.isfinite().all())
+
+
+def test_images_that_enet_would_leave_no_row_of_are_padded() -> None:
+    model = mfaranet.get_model("enet", num_classes=5).eval()
+    images = torch.rand(1, 3, 3, 9)
     with torch.inference_mode():
-        logits = model(torch.rand(1, 4, *size))
-    assert logits.shape == (1, 7, *size)
-    assert bool(logits.isfinite().all())
+        assert torch.equal(model(images), model(F.pad(images, (0, 0, 0, 4)))[..., :3, :])
 
 
 @every_network

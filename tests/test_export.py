@@ -1,7 +1,6 @@
 """Every network outside of eager PyTorch: as an exported program, in ONNX Runtime, and compiled."""
 
 import gc
-import inspect
 from collections.abc import Iterator
 
 import pytest
@@ -9,7 +8,19 @@ import torch
 from torch import Tensor, nn
 
 import mfaranet
+from mfaranet.models.comparators.swiftnet_18 import rounded_ratio
+from mfaranet.models.layers import grid_mean, spread
 
+LEAST = {
+    "contextnet": 36,  # 1/32 of a quarter, rounded down
+    "dfanet_b": 65,  # features at 1/64
+    "sgcpnet2": 129,  # features at 1/128
+}
+"""Height and width from which an exported program takes images, else 33 (features at 1/32).
+
+PyTorch compiles a size of one apart from larger ones: a program that was exported where each feature has two rows and
+columns refuses images where one has not. There is no other limit, and no network without dynamic sizes.
+"""
 TOLERANCE = 1e-4
 """Times the largest distance of a logit from its class's mean over the image."""
 
@@ -23,34 +34,47 @@ def one_garbage_collection() -> Iterator[None]:
     gc.collect()
 
 
-ANY = torch.export.Dim.DYNAMIC
-SHAPES = {"images": {0: ANY, 2: ANY, 3: ANY}}
-FIXED: dict[str, str] = {}
-"""The networks that cannot be exported for all sizes at once, with the reason."""
-
-
 @pytest.mark.parametrize("name", mfaranet.list_models())
 @torch.no_grad()
 def test_other_forms_give_the_same_logits(name: str) -> None:
-    """One export serves every batch, height and width, in PyTorch and in ONNX Runtime."""
     torch.manual_seed(0)
     model = mfaranet.get_model(name, num_classes=5)
     warm_up(model)
-    (argument,) = inspect.signature(model.forward).parameters
-    program = torch.export.export(model, (torch.randn(2, 3, 61, 93),), dynamic_shapes={argument: SHAPES["images"]})
-    exported = program.module()
+    more = LEAST.get(name, 33) - 33
+    images = torch.randn(2, 3, 61 + more, 93 + more)  # where a network takes some sizes only, this is padded
+
+    any_size = torch.export.Dim.DYNAMIC
+    program = torch.export.export(model, (images,), dynamic_shapes=({0: any_size, 2: any_size, 3: any_size},))
     converted = torch.onnx.export(program, dynamo=True, verbose=False)
     assert converted is not None
-    sizes = [(1, 61, 93)] if name in FIXED else [(1, 61, 93), (2, 64, 96), (1, 96, 64), (3, 72, 33)]
-    for batch, height, width in sizes:
-        images = torch.randn(batch, 3, height, width)
-        expected = model(images)
-        assert_close(exported(images), expected)
-        (found,) = converted(images)  # in ONNX Runtime
+    exported = program.module()
+    for batch, height, width in [(2, 61, 93), (1, 64, 96), (3, 96, 64), (1, 33, 65)]:
+        others = torch.randn(batch, 3, height + more, width + more)
+        expected = model(others)
+        assert_close(exported(others), expected)
+        (found,) = converted(others)  # in ONNX Runtime
         assert_close(found, expected)
     torch.compiler.reset()  # forward, which the networks share, is compiled for a few of them only
     compiled = torch.compile(model, backend="aot_eager", fullgraph=True)
-    assert_close(compiled(images), expected)
+    assert_close(compiled(images), model(images))
+
+
+def test_formulas_of_exported_programs(monkeypatch: pytest.MonkeyPatch) -> None:
+    lengths, grids = [1, 2, 3, 17, 512, 2048], [(1, 1), (2, 3), (6, 6), (8, 1), (8, 16)]
+    features = torch.randn(2, 3, 13, 19, dtype=torch.float64)
+    spreads = [spread(length, torch.float32, features.device) for length in lengths]
+    means = [grid_mean(features, *grid) for grid in grids]
+    monkeypatch.setattr(torch.compiler, "is_exporting", lambda: True)
+    for length, numbers in zip(lengths, spreads, strict=True):
+        torch.testing.assert_close(spread(length, torch.float32, features.device), numbers, rtol=0, atol=2e-7)
+    for (rows, columns), mean in zip(grids, means, strict=True):
+        there = mean.expand(-1, -1, max(rows, 2), max(columns, 2))  # a single row or column is there twice
+        torch.testing.assert_close(grid_mean(features, rows, columns), there)
+
+
+def test_rounding_without_fractions() -> None:
+    pairs = [(a, b) for a in range(1, 200) for b in range(1, 60)]
+    assert [rounded_ratio(a, b) for a, b in pairs] == [round(a / b) for a, b in pairs]
 
 
 def warm_up(model: nn.Module) -> None:

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 import torch
-from official import GOLDENS, STATE_DICTS, assert_stats, fill, make_input, tensor_of, variant
+from official import GOLDENS, SMALL, STATE_DICTS, assert_stats, fill, make_input, tensor_of, variant
 from torch import Tensor, nn
 
 import mfaranet
@@ -108,6 +108,17 @@ def test_any_size_and_class_count(size: tuple[int, int]) -> None:
     model = mfaranet.get_model("mfaranet", num_classes=11).eval()
     with torch.inference_mode():
         assert model(torch.rand(1, 3, *size)).shape == (1, 11, *size)
+
+
+@pytest.mark.parametrize("backbone", BACKBONES)
+@pytest.mark.parametrize("name", ["mfaranet", "mfaranet_pruned"])
+def test_images_of_few_pixels(name: str, backbone: str) -> None:
+    model = mfaranet.get_model(name, num_classes=3, backbone=backbone).eval()
+    for size in SMALL:
+        with torch.inference_mode():
+            logits = model(torch.rand(1, 3, *size))
+        assert logits.shape == (1, 3, *size)
+        assert bool(logits.isfinite().all())
 
 
 def test_auxiliary_outputs_in_training_only() -> None:

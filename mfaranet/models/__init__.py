@@ -27,9 +27,10 @@ def list_models() -> list[str]:
 def get_model(name: str, num_classes: int = 19, **options: Any) -> nn.Module:
     """Build a network with its default initialisation.
 
-    Every network takes images (N, 3, H, W) and gives logits (N, num_classes, H, W) in evaluation mode; in training
-    mode it gives a dictionary with those logits as ``out`` and its auxiliary outputs. mfaranet_pruned is not trained
-    and gives logits in both.
+    Every network takes images (N, 3, H, W), of one pixel and more, and gives logits (N, num_classes, H, W) in
+    evaluation mode; in training mode, where batch normalisation needs more than one value of each channel, it gives a
+    dictionary with those logits as ``out`` and its auxiliary outputs. mfaranet_pruned is not trained and gives logits
+    in both.
 
     Raises:
         InputError: an unknown name or option, or an impossible value.

@@ -176,8 +176,8 @@ class MFARANet(nn.Module):
         boundary_heads: add the training-only boundary score of each scale.
         auxiliary_head: add a training-only score of layer3.
 
-    In evaluation mode, images (N, 3, H, W), RGB, normalised with the ImageNet mean and deviation, give logits
-    (N, num_classes, H, W). In training mode the result is a dictionary: ``out`` are those logits, ``scores`` the
+    In evaluation mode, images (N, 3, H, W) of any size, RGB, normalised with the ImageNet mean and deviation, give
+    logits (N, num_classes, H, W). In training mode the result is a dictionary: ``out`` are those logits, ``scores`` the
     aligned scores of the four scales (N, num_classes, H/4, W/4), ``boundaries`` their boundary logits
     (N, 1, H/4, W/4), an empty list without boundary heads, ``auxiliary`` the auxiliary head's logits, none or one.
     ``out_is_score`` says that the output is one scale's score, as with a single branch.
