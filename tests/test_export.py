@@ -12,6 +12,7 @@ from mfaranet.models.comparators.swiftnet_18 import rounded_ratio
 from mfaranet.models.layers import grid_mean, spread
 
 LEAST = {
+    "aglnet": 65,  # features at 1/64
     "contextnet": 36,  # 1/32 of a quarter, rounded down
     "dfanet_b": 65,  # features at 1/64
     "sgcpnet2": 129,  # features at 1/128

@@ -8,7 +8,7 @@ import sys
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
-from functools import partial
+from functools import cache, partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from statistics import fmean, stdev
@@ -119,8 +119,14 @@ def stored(project: Project, origin: dict[str, Any]) -> Any:
     if "computed" in origin:
         return {"mean": fmean}[origin["computed"]]([stored(project, each) for each in origin["from"]])
     source = project.root / origin["file"]
-    value = resolve(yaml.safe_load(source.read_text()), origin["pointer"], source)
+    value = resolve(content(source), origin["pointer"], source)
     return value * origin["scale"] if "scale" in origin else value
+
+
+@cache
+def content(source: Path) -> Any:
+    """A file of results or settings, read once for all cells."""
+    return yaml.safe_load(source.read_text())
 
 
 def recomputed(how: str, sources: list[Any], value: Any) -> bool:
