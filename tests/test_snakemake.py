@@ -211,7 +211,7 @@ def test_a_killed_run_goes_on(project: Project) -> None:
     assert project.changed() == {"check", "train@sample-base"}
     assert wanted(project) == rules({"check", *TRAINED})
     log = project.root / "logs/snakemake/train_sample_base.log"
-    log.unlink()
+    log.unlink(missing_ok=True)
     started = subprocess.Popen(
         ["snakemake", "-j1"], cwd=project.root, env=project.environment, stderr=subprocess.DEVNULL, process_group=0
     )
