@@ -42,7 +42,7 @@ def mean(cells: list[Cell], show: Callable[[float], str]) -> Cell:
 
 
 def one_digit(value: float) -> str:
-    """Text of a score or a speed."""
+    """Text of a score."""
     return f"{value:.1f}"
 
 
@@ -50,6 +50,11 @@ def two_digits(value: float) -> str:
     """Text of a cost: two digits after the point, or as many as show two that count."""
     places = 2 if value == 0 or abs(value) >= 0.1 else 1 - math.floor(math.log10(abs(value)))
     return f"{value:.{places}f}"
+
+
+def digits(value: float, places: int) -> str:
+    """Text of a speed or size: ``places`` digits after the point, and below one as two_digits."""
+    return f"{value:.{places}f}" if value >= 1 else two_digits(value)
 
 
 @dataclass(frozen=True)

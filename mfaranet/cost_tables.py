@@ -2,10 +2,11 @@
 
 import ast
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from mfaranet.cells import BLANK, Cell, Table, one_digit, two_digits
+from mfaranet.cells import BLANK, Cell, Table, digits, one_digit, two_digits
 from mfaranet.published import VERDICT, compare, find, network_cell, network_title, tolerance
 from mfaranet.results import Results
 from mfaranet.settings import TableSettings, Tolerances, size_name
@@ -101,7 +102,7 @@ def latency_table(settings: TableSettings, results: Results) -> Table:
                     *_times(results, found, f"{place}/unfolded"),
                     *_times(results, found, f"{place}/folded"),
                     results.cell(*found, f"{place}/unfolded/passes"),
-                    results.cell(*found, f"{place}/unfolded/peak_memory", _mebibytes, 1 / 1024**2),
+                    results.cell(*found, f"{place}/unfolded/peak_memory", partial(digits, places=0), 1 / 1024**2),
                     *_within_budget(results, found, place),
                 ]
             )
@@ -194,10 +195,6 @@ def _implementations(settings: TableSettings, counted: Any) -> list[tuple[Path, 
     paths = [COMPARATORS / f"{counted[experiment]['network']}.py" for experiment in settings.experiments]
     documents = [(path, ast.get_docstring(ast.parse(path.read_text("utf-8")))) for path in paths if path.exists()]
     return [(path, " ".join(text.split("\n\n", 1)[1].split())) for path, text in documents if text]
-
-
-def _mebibytes(value: float) -> str:
-    return f"{value:.0f}" if value >= 1 else two_digits(value)
 
 
 def _yes(value: bool) -> str:

@@ -3,6 +3,7 @@
 from typing import Any
 
 import torch
+from torch import nn
 
 from mfaranet.errors import InputError
 
@@ -30,6 +31,14 @@ def allow_tf32(allowed: bool) -> None:
 def device_name(device: torch.device) -> str:
     """The GPU's own name, or cpu or mps."""
     return torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
+
+
+def place(model: nn.Module, wanted: str, tf32: bool) -> dict[str, Any]:
+    """Move a trained network to the device of ``evaluate.device``; for run.json: device_facts and how it computes."""
+    device = choose_device(wanted, "evaluate.device")
+    allow_tf32(tf32)
+    model.to(device)
+    return {**device_facts(device), "processes": 1, "precision": "32-true"}
 
 
 def device_facts(device: torch.device) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import yaml
 from numpy.typing import NDArray
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
@@ -57,6 +58,16 @@ def read_json(path: Path) -> Any:
         return json.loads(path.read_text(encoding="utf-8"))
     except (OSError, json.JSONDecodeError) as error:
         raise InputError(f"{path} cannot be read ({error}); run the stage that makes it again") from None
+
+
+def read_yaml(path: Path) -> Any:
+    """The content of a YAML file, by the parser in C: params.yaml takes the other one 0.2 s, and each stage reads it.
+
+    Raises:
+        OSError: the file cannot be read.
+        yaml.YAMLError: it is no YAML.
+    """
+    return yaml.load(path.read_bytes(), yaml.CSafeLoader)
 
 
 def write_png(path: Path, pixels: NDArray[np.uint8], software: str | None = None) -> None:

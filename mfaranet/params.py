@@ -15,6 +15,7 @@ import yaml
 from pydantic import Field, ValidationError
 
 from mfaranet.errors import InputError
+from mfaranet.files import read_yaml
 from mfaranet.settings import (
     ComplexitySettings,
     Experiment,
@@ -143,7 +144,7 @@ def load(path: Path = Path("params.yaml")) -> Params:
         InputError: the file is missing or no YAML, or a key is unknown, missing, of the wrong type or impossible.
     """
     try:
-        content = yaml.safe_load(path.read_text())
+        content = read_yaml(path)
     except OSError as error:
         raise InputError(f"{path}: {os.strerror(error.errno or 0)}; run from the repository root") from None
     except yaml.YAMLError as error:

@@ -5,9 +5,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from mfaranet.cells import BLANK, Cell, computed
+from mfaranet.files import read_yaml
 from mfaranet.settings import Tolerances
 
 FILE = Path(__file__).with_name("published.yaml")
@@ -18,7 +17,7 @@ Entry = dict[str, Any]
 
 @cache
 def _content(file: Path) -> Any:
-    return yaml.safe_load(file.read_text(encoding="utf-8"))
+    return read_yaml(file)
 
 
 def network_title(name: str) -> str:

@@ -1,11 +1,11 @@
 """The stored results of one data set, as cells."""
 
 from collections.abc import Callable, Mapping
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
-from mfaranet.cells import BLANK, Cell, one_digit, resolve, two_digits
+from mfaranet.cells import BLANK, Cell, digits, one_digit, resolve, two_digits
 from mfaranet.files import read_json
 from mfaranet.settings import Size, TableSettings, size_name
 
@@ -95,7 +95,7 @@ class Results:
         sizes = self.content(*found).get(experiment, {}).get("sizes", {}) if found else {}
         if not found or size_name(size) not in sizes:
             return BLANK
-        return self.cell(*found, f"/{experiment}/sizes/{size_name(size)}/{form}/fps", _frames)
+        return self.cell(*found, f"/{experiment}/sizes/{size_name(size)}/{form}/fps", partial(digits, places=1))
 
     def speed_note(self, measurement: str) -> str:
         """How and on what a measurement was made, or that it was not."""
@@ -115,7 +115,3 @@ class Results:
         """A row or column name, which the table's definition in params.yaml gives."""
         origin = {"file": "params.yaml", "pointer": f"/tables/{self.table}/{pointer}"}
         return Cell(value, text or value, origin)
-
-
-def _frames(value: float) -> str:
-    return one_digit(value) if value >= 1 else two_digits(value)

@@ -7,12 +7,14 @@ import re
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 REPOSITORY = Path(__file__).parents[1]
+STATES = Path("runs/sample/resume/base")
 SIZES = {"size": [64, 128], "crop": [64, 64], "window": [64, 64], "base_size": 128}
 TRAIN = {"epochs": 2, "batch_size": 2, "workers": 1, "size": SIZES["size"], "crop": SIZES["crop"]}
 EVALUATE = {"size": SIZES["size"], "window": SIZES["window"], "base_size": SIZES["base_size"]}
@@ -48,6 +50,14 @@ class Project:
     def changed(self) -> set[str]:
         """The stages that DVC calls changed."""
         return set(json.loads(self.run("dvc", "status", "--json")))
+
+    def await_epoch(self, process: "subprocess.Popen[Any]") -> None:
+        """Wait until the training of ``base`` that a process runs has completed an epoch."""
+        until = time.monotonic() + 120
+        while not list((self.root / STATES).glob("epoch_*.pt")):
+            assert process.poll() is None
+            assert time.monotonic() < until
+            time.sleep(0.01)
 
     def commit(self, message: str) -> None:
         self.run("git", "add", ".")

@@ -4,15 +4,13 @@ import os
 import shutil
 import signal
 import subprocess
-import time
 from pathlib import Path
 
 import pytest
-from project import Project, copy
+from project import STATES, Project, copy
 
 TRAIN = ("dvc", "repro", "--force", "--single-item", "train@sample-base")
 EVALUATE = ("dvc", "repro", "--single-item", "evaluate@sample-base")
-STATES = Path("runs/sample/resume/base")
 
 
 @pytest.fixture(scope="module")
@@ -37,11 +35,7 @@ def files(project: Project) -> dict[str, bytes]:
 def kill(project: Project) -> None:
     """Kill DVC and the training that it runs, at once, when an epoch is complete."""
     dvc = subprocess.Popen(TRAIN, cwd=project.root, env=project.environment, start_new_session=True)
-    until = time.monotonic() + 120
-    while not list((project.root / STATES).glob("epoch_*.pt")):
-        assert dvc.poll() is None
-        assert time.monotonic() < until
-        time.sleep(0.01)
+    project.await_epoch(dvc)
     os.killpg(dvc.pid, signal.SIGKILL)
     dvc.wait()
 

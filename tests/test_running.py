@@ -6,7 +6,6 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -21,14 +20,6 @@ NAMESPACE = ("unshare", "--pid", "--fork", "--mount-proc")
 
 def has_namespaces() -> bool:
     return bool(shutil.which("unshare")) and not subprocess.run([*NAMESPACE, "true"], capture_output=True).returncode
-
-
-def await_(condition: Callable[[], object], process: "subprocess.Popen[str]") -> None:
-    until = time.monotonic() + 120
-    while not condition():
-        assert process.poll() is None
-        assert time.monotonic() < until
-        time.sleep(0.02)
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +42,7 @@ def test_a_stage_in_another_pid_namespace_keeps_its_locks(project: Project) -> N
         stderr=subprocess.STDOUT,
         text=True,
     )
-    await_(lambda: list((project.root / "runs/sample/resume/base").glob("epoch_*.pt")), job)
+    project.await_epoch(job)
     said = project.run("snakemake", "-n", status=1)
     assert f"{TRAIN} on {os.uname().nodename}" in said
     assert "wait for their end, or stop them" in said
@@ -74,7 +65,7 @@ def test_a_training_that_outlives_dvc_holds_its_gpu(project: Project, tmp_path: 
         stderr=subprocess.DEVNULL,
         text=True,
     )
-    await_(lambda: list((project.root / "runs/sample/resume/base").glob("epoch_*.pt")), dvc)
+    project.await_epoch(dvc)
     dvc.kill()
     dvc.wait()
     (running,) = (json.loads(path.read_text())["pid"] for path in (project.root / FOLDER).glob("*.json"))

@@ -2,15 +2,13 @@
 
 import shutil
 import subprocess
-import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from project import Project, smallest
+from project import STATES, Project, smallest
 
 TRAIN = ("dvc", "repro", "train@sample-base")
-STATES = Path("runs/sample/resume/base")
 
 
 @pytest.fixture(scope="module")
@@ -28,11 +26,7 @@ def train(project: Project, meanwhile: Callable[[], None], status: int) -> str:
     dvc = subprocess.Popen(
         TRAIN, cwd=project.root, env=project.environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     )
-    until = time.monotonic() + 120
-    while not list((project.root / STATES).glob("epoch_*.pt")):
-        assert dvc.poll() is None
-        assert time.monotonic() < until
-        time.sleep(0.01)
+    project.await_epoch(dvc)
     meanwhile()
     said, _ = dvc.communicate()
     assert dvc.returncode == status, said

@@ -18,7 +18,7 @@ from mfaranet.files import write_json
 from mfaranet.settings import Settings
 from workflow.gpus import hold_gpus
 from workflow.running import announced
-from workflow.snapshot import Snapshot, commit, keep_aside
+from workflow.snapshot import Snapshot, at_start, commit, keep_aside
 
 if TYPE_CHECKING:
     from mfaranet.data.prepared import DatasetRecord
@@ -57,7 +57,7 @@ def start(stage: Callable[..., bool | None]) -> None:
         refuse_other_code(script)
         hold_gpus()
         with announced("-".join([script.stem, *arguments.values()])):
-            before = Snapshot.take(script.stem, arguments)
+            before = at_start(script.stem, **arguments)
             commit()
             writes = stage(**arguments)
             if writes is not False and (edited := before.differences(Snapshot.take(script.stem, arguments))):

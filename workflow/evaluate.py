@@ -6,7 +6,7 @@ import typer
 
 from mfaranet.checkpoints import load_trained
 from mfaranet.data.prepared import SegmentationDataset
-from mfaranet.devices import allow_tf32, choose_device, device_facts
+from mfaranet.devices import place
 from mfaranet.evaluation import SPLIT, draw_examples, evaluate, most_frequent_class, write_confusion
 from mfaranet.files import write_json
 from mfaranet.inference import InputSizes
@@ -25,9 +25,7 @@ def main(
     paths = Paths(dataset, experiment)
     images = SegmentationDataset(paths.data, SPLIT)
     model, facts = load_trained(paths.checkpoints / f"{chosen.checkpoint}.safetensors")
-    device = choose_device(chosen.device, "evaluate.device")
-    allow_tf32(chosen.tf32)
-    model.to(device)
+    ran = place(model, chosen.device, chosen.tf32)
     sizes = InputSizes(chosen.input_size, chosen.window_size, chosen.base_size)
     confusions = {
         protocol: evaluate(model, images, protocol, sizes, paths.predictions / protocol)
@@ -44,9 +42,7 @@ def main(
         [settings],
         ("data", "weights", "network", "train", "evaluate"),
         images.record,
-        **device_facts(device),
-        processes=1,
-        precision="32-true",
+        **ran,
         split=SPLIT,
         network=settings.network.model_dump(mode="json"),
         sizes={"size": chosen.input_size, "window": chosen.window_size},

@@ -1,6 +1,7 @@
 """What DVC writes down of a stage when it ends, seen when it begins: an edit in between must not pass for what ran."""
 
 import hashlib
+import json
 import re
 import shutil
 import subprocess
@@ -12,10 +13,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from mfaranet.errors import InputError
-from mfaranet.files import sha256
+from mfaranet.files import read_yaml, sha256
 
 KEPT = Path("runs/edited")
 """Where the results of a stage go that was edited while it ran."""
@@ -36,9 +35,9 @@ class Snapshot:
     def take(cls, script: str, items: Mapping[str, str]) -> "Snapshot":
         """Look at what dvc.yaml says of the stage ``script``; ``items`` are the values of its matrix."""
         stage = _definition(script, items)
-        params = yaml.safe_load(Path("params.yaml").read_text())
+        params = read_yaml(Path("params.yaml"))
         return cls(
-            settings=dict(leaf for key in stage.get("params", []) for leaf in _leaves(key, _value(params, key))),
+            settings=dict(leaf for key in stage["params"] for leaf in _leaves(key, _value(params, key))),
             files={file.as_posix(): _state(file) for path in stage["deps"] for file in _files(Path(path))},
         )
 
@@ -58,6 +57,12 @@ class Snapshot:
             for key in {**before, **now}
             if before.get(key) != now.get(key)
         ]
+
+
+@cache
+def at_start(script: str, **items: str) -> Snapshot:
+    """The snapshot of this process's stage when it was first asked for, which is when the stage begins."""
+    return Snapshot.take(script, items)
 
 
 def keep_aside(script: str, items: Mapping[str, str], edited: list[str]) -> None:
@@ -100,9 +105,9 @@ def commit() -> dict[str, Any]:
 
 def _definition(script: str, items: Mapping[str, str]) -> Any:
     """The stage of dvc.yaml, its templates filled in."""
-    stages = yaml.safe_load(Path("dvc.yaml").read_text())["stages"]
-    text = yaml.safe_dump({key: stages[script].get(key, []) for key in ("deps", "params", "outs", "metrics", "plots")})
-    return yaml.safe_load(re.sub(r"\$\{item\.(\w+)\}", lambda found: items[found[1]], text))
+    stage = read_yaml(Path("dvc.yaml"))["stages"][script]
+    text = json.dumps({key: stage.get(key, []) for key in ("deps", "params", "outs", "metrics", "plots")})
+    return json.loads(re.sub(r"\$\{item\.(\w+)\}", lambda found: items[found[1]], text))
 
 
 def _outputs(stage: Any) -> Iterator[Path]:

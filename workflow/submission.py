@@ -4,7 +4,7 @@ import typer
 
 from mfaranet.checkpoints import load_trained
 from mfaranet.data.prepared import DatasetRecord
-from mfaranet.devices import allow_tf32, choose_device, device_facts
+from mfaranet.devices import place
 from mfaranet.files import sha256
 from mfaranet.inference import InputSizes
 from mfaranet.params import load
@@ -25,9 +25,7 @@ def main(
     archives = {protocol: paths.submission / f"{protocol}.zip" for protocol in chosen.protocols}
     refuse_existing(archives.values())
     model, facts = load_trained(paths.checkpoints / f"{chosen.checkpoint}.safetensors")
-    device = choose_device(chosen.device, "evaluate.device")
-    allow_tf32(chosen.tf32)
-    model.to(device)
+    ran = place(model, chosen.device, chosen.tf32)
     sizes = InputSizes(chosen.input_size, chosen.window_size, chosen.base_size)
     for protocol, archive in archives.items():
         write_submission(model, paths.data, protocol, sizes, archive)
@@ -37,9 +35,7 @@ def main(
         [settings],
         ("data", "weights", "network", "train", "evaluate"),
         record,
-        **device_facts(device),
-        processes=1,
-        precision="32-true",
+        **ran,
         split=SPLIT,
         network=settings.network.model_dump(mode="json"),
         sizes={"size": chosen.input_size, "window": chosen.window_size},

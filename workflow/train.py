@@ -17,7 +17,7 @@ from mfaranet.settings import Settings
 from mfaranet.training import open_curves, train
 from mfaranet.weights import fetch_released
 from workflow.common import Paths, read_json, start, write_run
-from workflow.snapshot import Snapshot
+from workflow.snapshot import at_start
 
 USED = ("data", "weights", "network", "train")
 
@@ -31,7 +31,7 @@ def main(
     chosen = settings.train
     paths = Paths(dataset, experiment)
     record = DatasetRecord.load(paths.data)
-    code = Snapshot.take("train", {"dataset": dataset, "experiment": experiment}).code_digest()
+    code = at_start("train", dataset=dataset, experiment=experiment).code_digest()
     resume = Resume(paths.resume, fingerprint(settings, code, paths, record))
     torch.manual_seed(chosen.seed)
     model = get_model(settings.network.name, len(record.classes), **settings.network.options)
