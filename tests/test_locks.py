@@ -5,8 +5,9 @@ import fcntl
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 from project import REPOSITORY
@@ -20,17 +21,15 @@ NOBODY = 65534
 
 
 @pytest.fixture
-def shared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def shared(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """Two GPUs, and a folder like /tmp for their locks."""
-    folder = tmp_path / "tmp"
-    folder.mkdir()
-    folder.chmod(0o1777)
-    for each in folder.parents[:3]:  # pytest's, closed for other users
-        each.chmod(0o755)
-    monkeypatch.setattr("tempfile.tempdir", str(folder))
-    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,1")
-    monkeypatch.delenv("SLURM_JOB_ID", raising=False)
-    return folder
+    with TemporaryDirectory() as name:  # pytest's own folders are closed for other users
+        folder = Path(name)
+        folder.chmod(0o1777)
+        monkeypatch.setattr("tempfile.tempdir", name)
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,1")
+        monkeypatch.delenv("SLURM_JOB_ID", raising=False)
+        yield folder
 
 
 def as_nobody(act: Callable[[], bool]) -> bool:
