@@ -12,6 +12,6 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What each of the two processes takes at a time: a file, whose tests share fixtures, or one of the long exports."""
+    """What each of the two processes takes at a time: a file, whose tests share fixtures, or one long export."""
     for item in items:
         item.add_marker(pytest.mark.xdist_group(item.name if item.path.stem == "test_export" else item.path.stem))
