@@ -4,8 +4,9 @@ No state of a random number generator is kept: chance is a function of seed and 
 """
 
 import fcntl
+import hashlib
+import json
 import os
-import shutil
 import signal
 import sys
 import threading
@@ -21,10 +22,11 @@ import torch
 from lightning_fabric import Fabric
 
 from mfaranet.errors import InputError
-from mfaranet.files import atomic_write, try_lock
+from mfaranet.files import atomic_write, read_json, try_lock, write_json
 
 KEPT = 2
 """States; the one before the last is for a disk that damaged the last."""
+FINGERPRINT = "fingerprint.json"
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
 """Ctrl-C, and what Slurm sends before it takes a machine back (SIGUSR1 at some sites)."""
 
@@ -55,13 +57,20 @@ class Progress:
 class Resume:
     """Where a training keeps its states, and what it must have in common with one that goes on from them.
 
-    A state is refused, with a message that names what differs, unless its fingerprint is the same; all are then
-    removed and the training starts afresh. One that cannot be read is left out, as ``*.damaged``.
+    Each fingerprint has a folder of its own. States of another one are wanted again when an edit is taken back, and
+    may be weeks of work: they stay, with a message that says where and what differs. A state that cannot be read is
+    left out, as ``*.damaged``.
     """
 
-    folder: Path
+    root: Path
     fingerprint: Mapping[str, str]
     """By what a user would call it: "parameters", "code", ..."""
+
+    @property
+    def folder(self) -> Path:
+        """Of the states with this fingerprint."""
+        content = json.dumps(dict(self.fingerprint), sort_keys=True)
+        return self.root / hashlib.sha256(content.encode()).hexdigest()[:12]
 
     def save(self, progress: Progress, parts: Mapping[str, Part], output: Path) -> None:
         """Write the state after an epoch, whole or not at all, with the checkpoints in ``output``; keep the last two.
@@ -70,15 +79,15 @@ class Resume:
         epoch nothing is left to train: without parts, the state has what the outputs are made of, and alone is kept.
         """
         state = {
-            "fingerprint": dict(self.fingerprint),
             "progress": asdict(progress),
             "parts": {name: part.state_dict() for name, part in parts.items()},
             "files": {
                 path.name: torch.from_numpy(np.fromfile(path, np.uint8)) for path in output.glob("*.safetensors")
             },
         }
+        write_json(self.folder / FINGERPRINT, dict(self.fingerprint))
         atomic_write(self.folder / f"epoch_{progress.epoch:04d}.pt", lambda temporary: _write(state, temporary))
-        for old in self._paths()[: -KEPT if parts else -1]:
+        for old in _states(self.folder)[: -KEPT if parts else -1]:
             old.unlink()
 
     def restore(self, parts: Mapping[str, Part], output: Path, fabric: Fabric) -> Progress:
@@ -107,7 +116,7 @@ class Resume:
             InputError: one has them, such as a training that outlived the DVC that had started it; or the file
                 system has no locks.
         """
-        path = self.folder.with_name(f"{self.folder.name}.lock")
+        path = self.root.with_name(f"{self.root.name}.lock")
         # It ends with this process, however that ends, and loader workers do not inherit it.
         descriptor = try_lock(path, fcntl.lockf)
         if descriptor is None:
@@ -118,24 +127,27 @@ class Resume:
             os.close(descriptor)
 
     def _newest(self) -> dict[str, Any] | None:
-        for path in reversed(self._paths()):
+        for path in reversed(_states(self.folder)):
             state = _read(path)
             if state is None:
                 _say(f"{path} is damaged and left out")
                 path.rename(path.with_suffix(".damaged"))
                 continue
-            known = {**state["fingerprint"], **self.fingerprint}
-            differ = [name for name in known if state["fingerprint"].get(name) != self.fingerprint.get(name)]
-            if differ:
-                _say(f"{path} is of another training, not with the same {' and '.join(differ)}; starting afresh")
-                shutil.rmtree(self.folder)
-                return None
             _say(f"going on after epoch {state['progress']['epoch']}, from {path}")
             return state
+        self._set_others_aside()
         return None
 
-    def _paths(self) -> list[Path]:
-        return sorted(self.folder.glob("epoch_*.pt"))
+    def _set_others_aside(self) -> None:
+        """Say what there is of other trainings, and keep the newest state of each."""
+        for folder in sorted(self.root.glob("*/")):
+            if paths := _states(folder):
+                for old in paths[:-1]:
+                    old.unlink()
+                other = read_json(folder / FINGERPRINT)
+                known = {**other, **self.fingerprint}
+                differ = " and ".join(name for name in known if other.get(name) != self.fingerprint.get(name))
+                _say(f"{paths[-1]} stays; it is of another training, not with the same {differ}")
 
 
 @contextmanager
@@ -166,6 +178,10 @@ def stop_on_signals(progress: Progress, resume: Resume | None, *, speak: bool) -
         if status and speak:
             again = f"to go on from epoch {progress.epoch}" if resume and progress.epoch else "to start afresh"
             _say(f"stopped in epoch {progress.epoch + 1}; run again {again}")
+
+
+def _states(folder: Path) -> list[Path]:
+    return sorted(folder.glob("epoch_*.pt"))
 
 
 def _write(state: dict[str, Any], path: Path) -> None:

@@ -61,8 +61,8 @@ def train(
             a training that was stopped after its last epoch ends again without training.
 
     Returns:
-        On what it ran, for run.json: ``device``, ``processes``, ``tf32``, ``precision``. None in a process other than
-        the one that wrote the files.
+        On what it ran, for run.json: ``device``, ``processes``, ``tf32``, ``precision``; and ``states``, the folder in
+            that of ``resume`` which has its states. None in a process other than the one that wrote the files.
 
     Raises:
         InputError: the device is not there, the data set is smaller than a batch or has no label in its validation
@@ -72,9 +72,12 @@ def train(
     """
     fabric = make_fabric(settings.precision, choose_device(settings.device, "train.device"))
     allow_tf32(settings.tf32)
+    if resume:
+        resume = replace(resume, fingerprint={**resume.fingerprint, "devices": _devices(fabric)})
     with launched(fabric), resume.lock() if resume and fabric.is_global_zero else nullcontext():
         _train(model, settings, data, output, curves, facts, resume, fabric)
         ran = {**process_facts(fabric), "precision": settings.precision}
+        ran["states"] = resume.folder.name if resume else None
         fabric.barrier()
     return ran if fabric.is_global_zero else None
 
@@ -108,7 +111,6 @@ def _train(
     parts = {"model": model, "optimizer": optimizer, "schedule": schedule, "scaler": fabric.strategy.precision}
     progress = Progress()
     if resume:
-        resume = replace(resume, fingerprint={**resume.fingerprint, "devices": _devices(fabric)})
         progress = resume.restore(parts, output, fabric)
     with (
         stop_on_signals(progress, resume, speak=fabric.is_global_zero),

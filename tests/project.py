@@ -54,7 +54,7 @@ class Project:
     def await_epoch(self, process: "subprocess.Popen[Any]") -> None:
         """Wait until the training of ``base`` that a process runs has completed an epoch."""
         until = time.monotonic() + 120
-        while not list((self.root / STATES).glob("epoch_*.pt")):
+        while not list((self.root / STATES).glob("*/epoch_*.pt")):
             assert process.poll() is None
             assert time.monotonic() < until
             time.sleep(0.01)

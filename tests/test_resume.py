@@ -55,7 +55,12 @@ def files(root: Path) -> dict[str, bytes]:
 
 
 def states(root: Path) -> list[str]:
-    return sorted(path.name for path in (root / "resume").glob("*"))
+    return sorted(path.name for path in own(root).glob("epoch_*"))
+
+
+def own(root: Path, fingerprint: dict[str, str] = FINGERPRINT) -> Path:
+    """The folder of the states with a fingerprint, and with that of one process on a CPU."""
+    return Resume(root / "resume", {**fingerprint, "devices": "1 x cpu"}).folder
 
 
 class KilledError(Exception):
@@ -114,19 +119,19 @@ def test_a_damaged_state_falls_back_to_the_one_before(
 ) -> None:
     killed(data, tmp_path, 5)
     kept = tmp_path / "kept"
-    shutil.copytree(tmp_path / "resume", kept)
+    shutil.copytree(own(tmp_path), kept)
     content = (kept / "epoch_0004.pt").read_bytes()
     middle = len(content) // 2
     overwritten = content[:middle] + b"~" * 100 + content[middle + 100 :]  # longer than what only fills up
     for spoilt in (overwritten, content[:-100], b""):
-        shutil.rmtree(tmp_path / "resume")
-        shutil.copytree(kept, tmp_path / "resume")
-        (tmp_path / "resume/epoch_0004.pt").write_bytes(spoilt)
+        shutil.rmtree(own(tmp_path))
+        shutil.copytree(kept, own(tmp_path))
+        (own(tmp_path) / "epoch_0004.pt").write_bytes(spoilt)
         clear_outputs(tmp_path)
         run(data, tmp_path)
         said = capsys.readouterr().err
         assert "epoch_0004.pt is damaged" in said
-        assert (tmp_path / "resume/epoch_0004.damaged").read_bytes() == spoilt
+        assert (own(tmp_path) / "epoch_0004.damaged").read_bytes() == spoilt
         assert "going on after epoch 3" in said
         assert files(tmp_path) == whole
 
@@ -134,12 +139,12 @@ def test_a_damaged_state_falls_back_to_the_one_before(
 @pytest.mark.parametrize(
     ("other", "named"),
     [
-        ({"parameters": "x", "code": "b"}, "the same parameters;"),
-        ({"parameters": "x", "code": "y"}, "the same parameters and code;"),
-        ({"parameters": "a"}, "the same code;"),
+        ({"parameters": "x", "code": "b"}, "the same parameters\n"),
+        ({"parameters": "x", "code": "y"}, "the same parameters and code\n"),
+        ({"parameters": "a"}, "the same code\n"),
     ],
 )
-def test_another_fingerprint_starts_afresh(
+def test_states_of_another_training_stay(
     data: Path,
     tmp_path: Path,
     whole: dict[str, bytes],
@@ -148,11 +153,20 @@ def test_another_fingerprint_starts_afresh(
     named: str,
 ) -> None:
     killed(data, tmp_path, 4, fingerprint=other)
-    assert states(tmp_path) == ["epoch_0002.pt", "epoch_0003.pt"]
+    theirs = own(tmp_path, other)
+    assert sorted(path.name for path in theirs.glob("epoch_*")) == ["epoch_0002.pt", "epoch_0003.pt"]
     killed(data, tmp_path, 2)
-    assert f"{named} starting afresh" in capsys.readouterr().err
+    newest = theirs / "epoch_0003.pt"
+    assert f"{newest} stays; it is of another training, not with {named}" in capsys.readouterr().err
+    assert list(theirs.glob("epoch_*")) == [newest]
     assert states(tmp_path) == ["epoch_0001.pt"]
+    clear_outputs(tmp_path)
+    run(data, tmp_path, fingerprint=other)  # the edit is taken back
+    assert f"going on after epoch 3, from {newest}" in capsys.readouterr().err
+    assert files(tmp_path) == whole
+    clear_outputs(tmp_path)
     run(data, tmp_path)
+    assert "going on after epoch 1" in capsys.readouterr().err
     assert files(tmp_path) == whole
 
 
@@ -205,12 +219,12 @@ def test_without_a_complete_epoch_there_is_nothing_to_go_on_from(capsys: pytest.
 def test_sigkill(data: Path, tmp_path: Path, whole: dict[str, bytes]) -> None:
     """A real process, killed while it writes or trains, whatever it does after its second epoch."""
     process = start(data, tmp_path)
-    wait_for(lambda: (tmp_path / "resume/epoch_0002.pt").exists(), process)
+    wait_for(lambda: (own(tmp_path) / "epoch_0002.pt").exists(), process)
     process.kill()
     assert process.wait(60) == -signal.SIGKILL
-    assert (tmp_path / "resume/epoch_0002.pt").exists()
+    assert (own(tmp_path) / "epoch_0002.pt").exists()
     clear_outputs(tmp_path)
-    (tmp_path / "resume/.epoch_0003.pt.1.partial").write_bytes(b"half")
+    (own(tmp_path) / ".epoch_0003.pt.1.partial").write_bytes(b"half")
     assert start(data, tmp_path).wait(120) == 0
     assert files(tmp_path) == whole
     assert states(tmp_path) == ["epoch_0005.pt"]

@@ -36,6 +36,7 @@ def main(
     metrics["most_frequent_class"] = most_frequent_class(images.record)
     write_json(paths.evaluation / "metrics.json", metrics)
     draw_examples(model, images, chosen.protocols[0], sizes, chosen.pictures, paths.evaluation / "pictures.png")
+    training = read_json(paths.training / "run.json")
     write_run(
         paths.evaluation,
         f"evaluate@{dataset}-{experiment}",
@@ -48,10 +49,11 @@ def main(
         sizes={"size": chosen.input_size, "window": chosen.window_size},
         checkpoint={"name": chosen.checkpoint, "epoch": facts["epoch"]},
         weights=facts["weights"],
-        training=read_json(paths.training / "run.json"),
+        training=training,
     )
-    # Not at the end of the training: DVC could be killed before it has recorded that.
-    shutil.rmtree(paths.resume, ignore_errors=True)
+    if states := training.get("states"):
+        # Not at the end of the training: DVC could be killed before it has recorded that.
+        shutil.rmtree(paths.resume / states, ignore_errors=True)
 
 
 if __name__ == "__main__":
