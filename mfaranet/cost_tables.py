@@ -1,17 +1,21 @@
 """The tables of what networks cost, from stored results: complexity, latency, and the paper's Table XI."""
 
-import ast
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
-from typing import Any
 
 from mfaranet.cells import BLANK, Cell, Table, digits, one_digit, two_digits
-from mfaranet.published import VERDICT, compare, find, network_cell, network_title, tolerance
+from mfaranet.published import (
+    VERDICT,
+    compare,
+    find,
+    implementations,
+    network_cell,
+    network_title,
+    tolerance,
+)
 from mfaranet.results import Results
 from mfaranet.settings import TableSettings, Tolerances, size_name
 
-COMPARATORS = Path(__file__).parent / "models" / "comparators"
 PAPER_SIZE = (1024, 2048)
 GFLOPS = "GFLOPs (official counter / 1024^3)"
 """Header of what the paper means by GFLOPs."""
@@ -161,7 +165,7 @@ def comparison_table(settings: TableSettings, results: Results) -> Table:
         "Params and GFLOPs are of what the prediction needs; those of the linked code stand beside where it runs more.",
         f"Networks with {results.run('complexity')['classes']} classes.",
         results.speed_note(settings.latency),
-        *(f"{network_title(path.stem)}: {note}" for path, note in _implementations(settings, counted)),
+        *implementations(counted[experiment]["network"] for experiment in settings.experiments),
     ]
     return Table(settings.title, columns, rows, notes)
 
@@ -188,13 +192,6 @@ def _within_budget(results: Results, found: tuple[str, str], place: str) -> list
 def _size(results: Results, found: tuple[str, str], experiment: str, size: str) -> Cell:
     """The name of a size among those that an experiment's network was timed at."""
     return replace(results.cell(*found, f"/{experiment}/sizes"), value=size, text=size)
-
-
-def _implementations(settings: TableSettings, counted: Any) -> list[tuple[Path, str]]:
-    """Which implementation each compared network follows and where that leaves its paper, as its module says."""
-    paths = [COMPARATORS / f"{counted[experiment]['network']}.py" for experiment in settings.experiments]
-    documents = [(path, ast.get_docstring(ast.parse(path.read_text("utf-8")))) for path in paths if path.exists()]
-    return [(path, " ".join(text.split("\n\n", 1)[1].split())) for path, text in documents if text]
 
 
 def _yes(value: bool) -> str:

@@ -15,7 +15,7 @@ from mfaranet.errors import InputError
 from mfaranet.models.backbones.dfnet import DFNet
 from mfaranet.models.backbones.resnet import ResNet
 from mfaranet.models.backbones.stdc import STDC
-from mfaranet.models.comparators.base import Comparator
+from mfaranet.models.comparator import Comparator
 
 _DECODER = [
     (r"^reduction\.", "channel_changes."),
@@ -64,7 +64,7 @@ def load_official_checkpoint(model: nn.Module, source: Path | str | Mapping[str,
     ``_orig_mod.`` in front, alone or (as ``state_dict``, ``model_state_dict``, ``model``, ``net`` or ``segmenter``)
     beside an optimizer's state and an epoch. The network is filled wholly or not at all.
 
-    A network of ``models.comparators`` is filled from a file of the implementation that its docstring names, where
+    A network of ``models.comparators`` is filled from a file of the implementation that published.yaml names, where
     the names are known to map one to one. How images are prepared for it is the caller's affair.
 
     Raises:
@@ -150,7 +150,7 @@ def _linked_names(model: Comparator) -> dict[str, str]:
     if not model.official_names:
         raise InputError(
             f"{type(model).__name__} takes no weights of the linked implementation: their names are not known to map "
-            f"to its own one to one; the docstring of {type(model).__module__} says why"
+            f"to its own one to one; mfaranet/published.yaml says why"
         )
     names = {}
     for name in model.state_dict():

@@ -1,6 +1,6 @@
 """Published values, and what a reproduced value is worth beside one."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -35,6 +35,13 @@ def network_cell(name: str, key: str, show: Callable[[Any], str] = str, scale: f
     origin = {"file": "mfaranet/published.yaml", "pointer": f"/networks/{name}/{key}", "source": network["source"]}
     value = value if scale == 1 else value * scale
     return Cell(value, show(value), {**origin, "scale": scale} if scale != 1 else origin)
+
+
+def implementations(names: Iterable[str]) -> list[str]:
+    """Which implementation each compared network follows, and where that leaves its paper."""
+    networks = _content(FILE)["networks"]
+    told = ((name, networks.get(name, {}).get("implementation")) for name in names)
+    return [f"{network_title(name)}: {text}" for name, text in told if text]
 
 
 def tolerance(tolerances: Tolerances, kind: str, scale: float = 1) -> Cell:

@@ -1,30 +1,39 @@
-"""Networks by name."""
+"""Networks by name. None is imported before it is asked for, and torch neither."""
 
 import inspect
 from collections.abc import Callable, Mapping
-from typing import Any
-
-import torch
-from torch import nn
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 from mfaranet.errors import InputError
-from mfaranet.models import comparators
-from mfaranet.models.mfaranet import MFARANet
-from mfaranet.models.pruned import mfaranet_pruned
+from mfaranet.models.comparators import SLUGS
 
-_BUILDERS: dict[str, Callable[..., nn.Module]] = {
-    "mfaranet": MFARANet,
-    "mfaranet_pruned": mfaranet_pruned,
-}
-NAMES = (*_BUILDERS, *comparators.SLUGS)
+if TYPE_CHECKING:
+    from torch import nn
+
+_OURS = {"mfaranet": ("mfaranet", "MFARANet"), "mfaranet_pruned": ("pruned", "mfaranet_pruned")}
 
 
 def list_models() -> list[str]:
     """The names that get_model takes, sorted."""
-    return sorted(NAMES)
+    return sorted([*_OURS, *SLUGS])
 
 
-def get_model(name: str, num_classes: int = 19, **options: Any) -> nn.Module:
+def home(name: str) -> tuple[str, str]:
+    """The module that builds a network, and the name of its class or function there.
+
+    Raises:
+        InputError: no network has this name.
+    """
+    if name in SLUGS:
+        return f"{__name__}.comparators.{name}", name
+    if name in _OURS:
+        module, builder = _OURS[name]
+        return f"{__name__}.{module}", builder
+    raise InputError(f"no network is called {name!r}; there are: {', '.join(list_models())}")
+
+
+def get_model(name: str, num_classes: int = 19, **options: Any) -> "nn.Module":
     """Build a network with its default initialisation.
 
     Every network takes images (N, 3, H, W), of one pixel and more, and gives logits (N, num_classes, H, W) in
@@ -35,10 +44,8 @@ def get_model(name: str, num_classes: int = 19, **options: Any) -> nn.Module:
     Raises:
         InputError: an unknown name or option, or an impossible value.
     """
-    if name not in NAMES:
-        raise InputError(f"no network is called {name!r}; there are: {', '.join(list_models())}")
-    # One that is not asked for is not imported.
-    builder = _BUILDERS.get(name) or comparators.builder(name)
+    module, attribute = home(name)
+    builder: Callable[..., nn.Module] = getattr(import_module(module), attribute)
     known = [parameter for parameter in inspect.signature(builder).parameters if parameter != "num_classes"]
     for option in options:
         if option not in known:
@@ -52,6 +59,8 @@ def check_options(name: str, options: Mapping[str, Any], where: str) -> None:
     Raises:
         InputError: naming ``where`` the name or option stands.
     """
+    import torch
+
     try:
         with torch.device("meta"):
             get_model(name, **options)

@@ -1,17 +1,14 @@
 """AGLNet: Towards real-time semantic segmentation of self-driving images via attention-guided lightweight network.
 
-2020 (no arXiv). Implementation followed: zh320/realtime-semantic-segmentation-pytorch (unofficial, Apache-2.0). Against
-the paper, it has 1.02 M parameters instead of 1.12 M. Against LEDNet, whose encoder it has, blocks end in ReLU without
-dropout, downsampling leaves the pooled channels raw, and the pyramid's convolutions are not in pairs. The product with
-the skip enters each decoder step twice, and so squared.
+What is followed, and where that leaves the paper: published.yaml, networks.aglnet.implementation.
 """
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from mfaranet.models.comparators.base import Comparator
-from mfaranet.models.comparators.blocks import Downsampling, channel_shuffle, upsampling
+from mfaranet.models.blocks import Downsampling, channel_shuffle, upsampling
+from mfaranet.models.comparator import Comparator
 from mfaranet.models.layers import conv_bn_relu, resize_like
 
 DILATIONS = (1, 2, 5, 9, 2, 5, 9, 17)

@@ -1,17 +1,14 @@
 """BiSeNet: Bilateral Segmentation Network for Real-time Semantic Segmentation, 2018 (arXiv 1808.00897).
 
-Implementation followed: CoinCheung/BiSeNet (unofficial, MIT), its V1 with ResNet-18. Against the paper, the spatial
-path has a 7x7, two 3x3 and a 1x1 convolution instead of three of stride 2, the gate of the fusion is one convolution
-with normalisation instead of two with a ReLU between, and the context path refines each feature by a 3x3 convolution
-before its gate and after its (nearest neighbour) upsampling.
+What is followed, and where that leaves the paper: published.yaml, networks.bisenet_v1.implementation.
 """
 
 import torch
 from torch import Tensor, nn
 
 from mfaranet.models.backbones.resnet import plain_resnet18
-from mfaranet.models.comparators.base import Comparator, plain_resnet_names
-from mfaranet.models.comparators.blocks import ChannelGate, score_head
+from mfaranet.models.blocks import ChannelGate, score_head
+from mfaranet.models.comparator import Comparator, plain_resnet_names
 from mfaranet.models.layers import conv_bn_relu
 
 

@@ -1,7 +1,6 @@
 """CGNet: A Light-weight Context Guided Network for Semantic Segmentation, 2018 (arXiv 1811.08201).
 
-Implementation followed: wutianyiRosun/CGNet (official, MIT), with 3 and 21 blocks (M3N21). No deviation from the paper
-is known.
+What is followed, and where that leaves the paper: published.yaml, networks.cgnet.implementation.
 """
 
 from collections.abc import Sequence
@@ -9,8 +8,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from mfaranet.models.comparators.base import Comparator
-from mfaranet.models.comparators.blocks import channel_weights, conv_norm_prelu, norm_prelu
+from mfaranet.models.blocks import channel_weights, conv_norm_prelu, norm_prelu
+from mfaranet.models.comparator import Comparator
 from mfaranet.models.layers import conv_bn
 
 

@@ -1,14 +1,13 @@
 """Context-Integrated and Feature-Refined Network for Lightweight Object Parsing, 2020 (CIFReNet, arXiv 1907.11474).
 
-Implementation followed: WxTu/CIFReNet (official, Apache-2.0). It has 1.95 M parameters, the paper "less than 1.9 M".
-Written for PyTorch 0.3, where resizing had aligned corners, it has not with today's defaults, which are used here.
+What is followed, and where that leaves the paper: published.yaml, networks.cifrenet.implementation.
 """
 
 import torch
 from torch import Tensor, nn
 
-from mfaranet.models.comparators.base import Comparator
-from mfaranet.models.comparators.blocks import channel_shuffle, channel_weights, inverted_residuals
+from mfaranet.models.blocks import channel_shuffle, channel_weights, inverted_residuals
+from mfaranet.models.comparator import Comparator
 from mfaranet.models.layers import conv_bn
 
 GROUPS = (  # channels, stride, expansion, blocks, dilation

@@ -1,15 +1,13 @@
 """ContextNet: Exploring Context and Detail for Semantic Segmentation in Real-time, 2018 (arXiv 1805.04554).
 
-Implementation followed: zh320/realtime-semantic-segmentation-pytorch (unofficial, Apache-2.0). Against the paper, its
-full-resolution branch, and with it the fusion and the classifier, stays at 1/2 of the size instead of 1/8, which costs
-seven times the MACs; batch normalisation and ReLU follow the classifier; it has 1.01 M parameters instead of 0.85 M.
+What is followed, and where that leaves the paper: published.yaml, networks.contextnet.implementation.
 """
 
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from mfaranet.models.comparators.base import Comparator
-from mfaranet.models.comparators.blocks import inverted_residuals
+from mfaranet.models.blocks import inverted_residuals
+from mfaranet.models.comparator import Comparator
 from mfaranet.models.layers import conv_bn, conv_bn_relu, resize_like, resize_to
 
 CONTEXT_GROUPS = (  # channels, expansion, stride, blocks

@@ -1,8 +1,7 @@
 """DeepLab: Semantic Image Segmentation with Deep Convolutional Nets, Atrous Convolution, and Fully Connected CRFs, 2016
 (arXiv 1606.00915).
 
-After isht7/pytorch-deeplab-resnet (unofficial, MIT): no CRF. Changed here: one scale by default; other scales treat
-height and width apart, where that code takes square images only; the batch normalisation is trained, which it freezes.
+What is followed, and where that leaves the paper: published.yaml, networks.deeplab_v2.implementation.
 """
 
 from collections.abc import Sequence
@@ -12,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from mfaranet.models.backbones.resnet import DILATION, STRIDES_TO_8, ResNet, StrideFirstBottleneck, plain_stem
-from mfaranet.models.comparators.base import Comparator, plain_resnet_names
+from mfaranet.models.comparator import Comparator, plain_resnet_names
 from mfaranet.models.layers import conv_bn, resize_like, resize_to
 
 

@@ -1,10 +1,6 @@
 """DFANet: Deep Feature Aggregation for Real-Time Semantic Segmentation, 2019 (arXiv 1904.02216).
 
-Implementation followed: jandylin/DFANet_PyTorch (unofficial, no licence stated), linked for DFANet-B though its stages
-have the widths of DFANet-A. Against the paper's A, a stage is three residual blocks of 4, 6 and 4 separable
-convolutions, all run before the stride: about a quarter of the parameters, four times the MACs. One classifier serves
-all three attention outputs. What the linked code builds but never executes is not here. It comes without trained
-weights, and the names of its entries are not known here.
+What is followed, and where that leaves the paper: published.yaml, networks.dfanet_b.implementation.
 """
 
 from collections.abc import Sequence
@@ -12,7 +8,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from mfaranet.models.comparators.base import Comparator
+from mfaranet.models.comparator import Comparator
 from mfaranet.models.layers import conv_bn, resize_like
 
 STEM_CHANNELS = 8

@@ -1,8 +1,6 @@
 """Learning a Discriminative Feature Network for Semantic Segmentation, 2018 (arXiv 1804.09337).
 
-After lingtengqiu/Deeperlab-pytorch (unofficial, no licence). Changed here: the paper's border network, whose class-free
-boundaries serve training only, is left out, and so is the final log-softmax; the coarse scores, which that code always
-computes, are computed in training mode only. The linked code comes without trained weights, and none are loaded here.
+What is followed, and where that leaves the paper: published.yaml, networks.dfn.implementation.
 """
 
 import torch
@@ -10,7 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from mfaranet.models.backbones.resnet import plain_resnet101
-from mfaranet.models.comparators.base import Comparator
+from mfaranet.models.comparator import Comparator
 from mfaranet.models.layers import conv_bn_relu, resize_like
 
 

@@ -1,9 +1,6 @@
 """Deep Multi-Branch Aggregation Network for Real-Time Semantic Segmentation in Street Scenes, 2022 (arXiv 2203.04037).
 
-Implementation followed: haritsahm/pytorch-DMANet (unofficial, Apache-2.0, without trained results). It computes the
-two weights of a lattice, and of a transformation block, by one shared layer, so they are equal and evaluated once
-here. Its auxiliary losses act on features of 128 channels as if these were scores; here, as the paper's figure
-suggests, a 1x1 convolution makes scores of them, in training only; no file of the linked code could fill it.
+What is followed, and where that leaves the paper: published.yaml, networks.dmanet.implementation.
 """
 
 import torch
@@ -11,7 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from mfaranet.models.backbones.resnet import plain_resnet18
-from mfaranet.models.comparators.base import Comparator
+from mfaranet.models.comparator import Comparator
 from mfaranet.models.layers import conv_bn, conv_bn_relu, resize_like
 
 

@@ -1,15 +1,13 @@
 """EDANet: Efficient Dense Modules of Asymmetric Convolution for Real-Time Semantic Segmentation, 2018.
 
-arXiv 1809.06323. Implementation followed: wpf535236337/pytorch_EDANet (unofficial, no licence stated). No deviation
-from the paper is known. In evaluation mode both double their output, from a half-size image to the size of its labels;
-here it always has the image's size. The weights' initial distribution is PyTorch's, not theirs.
+What is followed, and where that leaves the paper: published.yaml, networks.edanet.implementation.
 """
 
 import torch
 from torch import Tensor, nn
 
-from mfaranet.models.comparators.base import Comparator
-from mfaranet.models.comparators.blocks import conv_pool_bn_relu
+from mfaranet.models.blocks import conv_pool_bn_relu
+from mfaranet.models.comparator import Comparator
 from mfaranet.models.layers import conv_bn, conv_bn_relu, resize_like
 
 GROWTH = 40

@@ -1,18 +1,14 @@
 """ENet: A Deep Neural Network Architecture for Real-Time Semantic Segmentation, 2016 (arXiv 1606.02147).
 
-Implementation followed: davidtvs/PyTorch-ENet (unofficial, MIT). Against the authors' own code, the first pooling is
-3x3 instead of 2x2; blocks that change the resolution narrow to a quarter of their input's channels, not their output's;
-an activation follows the expansion too; the asymmetric pair is vertical first, with normalisation and activation in
-between; a PReLU has one slope for all channels; no convolution has a bias; transposed convolutions are 2x2 and the last
-one 3x3 instead of the reverse; and the decoder has dropout.
+What is followed, and where that leaves the paper: published.yaml, networks.enet.implementation.
 """
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from mfaranet.models.comparators.base import Comparator, cropped
-from mfaranet.models.comparators.blocks import ConvBesidePool
+from mfaranet.models.blocks import ConvBesidePool
+from mfaranet.models.comparator import Comparator, cropped
 from mfaranet.models.layers import conv_bn
 
 DILATIONS = (1, 2, None, 4, 1, 8, None, 16)

@@ -1,15 +1,13 @@
 """ERFNet: Efficient Residual Factorized ConvNet for Real-time Semantic Segmentation, 2017 (no arXiv).
 
-Implementation followed: Eromera/erfnet_pytorch (official, CC BY-NC 4.0), its training definition with dropout of 0.03
-and 0.3. It is the authors' port of the Torch code that the paper used, and no deviation from the paper is known. Left
-out here: the head that serves to train the encoder alone, 2451 parameters for 19 classes, which inference never runs.
+What is followed, and where that leaves the paper: published.yaml, networks.erfnet.implementation.
 """
 
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from mfaranet.models.comparators.base import Comparator
-from mfaranet.models.comparators.blocks import conv_pool_bn_relu, upsampling
+from mfaranet.models.blocks import conv_pool_bn_relu, upsampling
+from mfaranet.models.comparator import Comparator
 
 DILATIONS = (2, 4, 8, 16, 2, 4, 8, 16)
 

@@ -1,9 +1,6 @@
 """ESPNet: Efficient Spatial Pyramid of Dilated Convolutions for Semantic Segmentation, 2018 (arXiv 1803.06815).
 
-Implementation followed: sacmehta/ESPNet (official, MIT), with its decoder and with 2 and 8 blocks (p = 2, q = 8). No
-deviation from the paper is known. The linked code has two variants: the one for training, followed here, joins to the
-last scores the normalised 1/2 features with the image beside them; the one for testing, which the released weights
-fit, joins the stem's output alone, which makes 362 949 parameters instead of 363 462: none of them can be loaded here.
+What is followed, and where that leaves the paper: published.yaml, networks.espnet.implementation.
 """
 
 from itertools import accumulate
@@ -11,8 +8,8 @@ from itertools import accumulate
 import torch
 from torch import Tensor, nn
 
-from mfaranet.models.comparators.base import Comparator
-from mfaranet.models.comparators.blocks import conv_norm_prelu, norm_prelu
+from mfaranet.models.blocks import conv_norm_prelu, norm_prelu
+from mfaranet.models.comparator import Comparator
 from mfaranet.models.layers import conv_bn
 
 DILATIONS = (2, 4, 8, 16)

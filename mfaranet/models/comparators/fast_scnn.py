@@ -1,14 +1,13 @@
 """Fast-SCNN: Fast Semantic Segmentation Network, 2019 (arXiv 1902.04502).
 
-Implementation followed: Tramac/Fast-SCNN-pytorch (unofficial, Apache-2.0). Against the paper, its first convolution is
-not padded, the fusion's depthwise convolution not dilated, and there is at most one auxiliary head instead of two.
+What is followed, and where that leaves the paper: published.yaml, networks.fast_scnn.implementation.
 """
 
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from mfaranet.models.comparators.base import Comparator
-from mfaranet.models.comparators.blocks import PyramidPooling, inverted_residuals
+from mfaranet.models.blocks import PyramidPooling, inverted_residuals
+from mfaranet.models.comparator import Comparator
 from mfaranet.models.layers import conv_bn, conv_bn_relu, resize_like
 
 

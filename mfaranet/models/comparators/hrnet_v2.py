@@ -1,7 +1,6 @@
 """High-Resolution Representations for Labeling Pixels and Regions, 2019 (arXiv 1904.04514): HRNetV2-W48.
 
-Implementation followed: HRNet/HRNet-Semantic-Segmentation (official, MIT), the plain network, not its larger one with
-object-contextual representations (OCR). No deviation from the paper is known.
+What is followed, and where that leaves the paper: published.yaml, networks.hrnet_v2.implementation.
 """
 
 from functools import reduce
@@ -12,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from mfaranet.models.backbones.resnet import BasicBlock, Bottleneck, residual_stage
-from mfaranet.models.comparators.base import Comparator, resized
+from mfaranet.models.comparator import Comparator, resized
 from mfaranet.models.layers import conv_bn, conv_bn_relu
 
 MODULES = (1, 4, 3)

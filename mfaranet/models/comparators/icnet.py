@@ -1,16 +1,13 @@
 """ICNet for Real-Time Semantic Segmentation on High-Resolution Images, 2018 (arXiv 1704.08545).
 
-After liminn/ICNet-pytorch (unofficial, MIT). Against the authors' network: the ResNet-50 has its full width instead of
-half; it runs once on the half-size and once on the quarter-size image instead of sharing features; the half-size branch
-ends after stage 2 instead of after its first block; no convolution follows the pyramid pooling. Changed here: stages 3
-and 4, which that code runs on the half-size image too and discards, run on the quarter-size image only.
+What is followed, and where that leaves the paper: published.yaml, networks.icnet.implementation.
 """
 
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from mfaranet.models.backbones.resnet import DILATION, STRIDES_TO_8, Bottleneck, ResNet, deep_stem
-from mfaranet.models.comparators.base import Comparator
+from mfaranet.models.comparator import Comparator
 from mfaranet.models.layers import conv_bn, conv_bn_relu, grid_mean, resize_like, resize_to
 
 

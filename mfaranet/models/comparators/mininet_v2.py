@@ -1,14 +1,12 @@
 """MiniNet: An Efficient Semantic Segmentation ConvNet for Real-Time Robotic Applications, 2020 (MiniNet-V2; no arXiv).
 
-Implementation followed: zh320/realtime-semantic-segmentation-pytorch (unofficial, Apache-2.0). Against the authors' own
-code, its separable blocks have neither shortcut nor dropout, and a second depthwise path in seven of the deep blocks
-only; downsampling leaves pooled channels raw; normalisation and ReLU follow the last layer, so no logit is negative.
+What is followed, and where that leaves the paper: published.yaml, networks.mininet_v2.implementation.
 """
 
 from torch import Tensor, nn
 
-from mfaranet.models.comparators.base import Comparator
-from mfaranet.models.comparators.blocks import Downsampling, upsampling
+from mfaranet.models.blocks import Downsampling, upsampling
+from mfaranet.models.comparator import Comparator
 from mfaranet.models.layers import conv_bn_relu, resize_like
 
 DILATIONS = (1, 2, 1, 4, 1, 8, 1, 16, 1, 1, 1, 2, 1, 4, 1, 8)

@@ -1,14 +1,13 @@
 """Pyramid Scene Parsing Network, 2017 (arXiv 1612.01105).
 
-After hszhao/semseg (official, MIT), the first author's PyTorch version; the paper's results come from Caffe. Changed
-here: sizes that are not 8k + 1, which that code refuses, are padded to the next that is.
+What is followed, and where that leaves the paper: published.yaml, networks.pspnet.implementation.
 """
 
 from torch import Tensor, nn
 
 from mfaranet.models.backbones.resnet import DILATION, STRIDES_TO_8, Bottleneck, ResNet, deep_stem
-from mfaranet.models.comparators.base import Comparator
-from mfaranet.models.comparators.blocks import PyramidPooling
+from mfaranet.models.blocks import PyramidPooling
+from mfaranet.models.comparator import Comparator
 from mfaranet.models.layers import conv_bn_relu, resize_like
 
 BLOCKS = {50: (3, 4, 6, 3), 101: (3, 4, 23, 3)}

@@ -1,16 +1,13 @@
 """RefineNet: Multi-Path Refinement Networks for High-Resolution Semantic Segmentation, 2017 (arXiv 1611.06612).
 
-After DrSleep/refinenet-pytorch (unofficial port of the authors' MATLAB model; BSD text for non-commercial use), the
-4-cascaded network for one scale. Against the paper (from memory): the chains have four poolings, the coarser path has
-no residual units of its own, and there is dropout. Changed here: the scores, which that code leaves at 1/4 of the size,
-are resized bilinearly.
+What is followed, and where that leaves the paper: published.yaml, networks.refinenet.implementation.
 """
 
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from mfaranet.models.backbones.resnet import plain_resnet101
-from mfaranet.models.comparators.base import Comparator, plain_resnet_names
+from mfaranet.models.comparator import Comparator, plain_resnet_names
 from mfaranet.models.layers import resize_like
 
 

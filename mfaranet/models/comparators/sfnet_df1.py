@@ -1,8 +1,6 @@
 """Semantic Flow for Fast and Accurate Scene Parsing, 2020 (arXiv 2002.10120): SFNet with the encoder DFNet V1.
 
-Implementation followed: lxtGH/SFSegNets (the first author's second implementation, MIT by its readme). Against the
-paper, the last fusion resizes the levels of the pyramid bilinearly instead of aligning them by flow, and the pyramid
-has three levels (1/16 and twice 1/32) where the paper's figure has four from 1/4 on.
+What is followed, and where that leaves the paper: published.yaml, networks.sfnet_df1.implementation.
 """
 
 import torch
@@ -10,8 +8,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from mfaranet.models.backbones.dfnet import dfnet1
-from mfaranet.models.comparators.base import Comparator
-from mfaranet.models.comparators.blocks import score_head
+from mfaranet.models.blocks import score_head
+from mfaranet.models.comparator import Comparator
 from mfaranet.models.layers import conv_bn, conv_bn_relu, grid_mean, resize_like, spread
 
 WIDTH = 64

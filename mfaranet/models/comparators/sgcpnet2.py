@@ -1,8 +1,6 @@
 """Real-Time Semantic Segmentation via Spatial-Detail Guided Context Propagation, 2022 (arXiv 2005.11034).
 
-Implementation followed: zhouyuan888888/SGCPNet (official, no licence stated). It has one network only: that the 2 means
-images of 1024x2048 is inferred. There the scores are at 1/8 and resized outside: bilinear in training, bicubic in
-testing, while here both are bilinear.
+What is followed, and where that leaves the paper: published.yaml, networks.sgcpnet2.implementation.
 """
 
 from collections.abc import Callable
@@ -11,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from mfaranet.models.comparators.base import Comparator
+from mfaranet.models.comparator import Comparator
 from mfaranet.models.layers import conv_bn, conv_bn_relu
 
 STAGES = (  # blocks to 1/8, 1/16 and 1/32: kernel, expanded and output channels, activation, gate, stride

@@ -1,17 +1,14 @@
 """ShelfNet for Fast Semantic Segmentation, 2019 (arXiv 1811.11254).
 
-Implementation followed: juntang-zhuang/ShelfNet (official, no licence stated), its lightweight ShelfNet18 for
-Cityscapes. Its in-place activated normalisation is an ordinary one here (its scale is the weight, not the weight's
-absolute value) and a leaky ReLU, and the block that it never executes does not exist. Its weights are not loaded here:
-the names in its encoder's file are not known.
+What is followed, and where that leaves the paper: published.yaml, networks.shelfnet_18.implementation.
 """
 
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from mfaranet.models.backbones.resnet import BasicBlock, ResNet
-from mfaranet.models.comparators.base import Comparator
-from mfaranet.models.comparators.blocks import ChannelGate
+from mfaranet.models.blocks import ChannelGate
+from mfaranet.models.comparator import Comparator
 from mfaranet.models.layers import conv_bn
 
 WIDTHS = (64, 128, 256)

@@ -1,8 +1,6 @@
 """Rethinking BiSeNet For Real-time Semantic Segmentation, 2021 (arXiv 2104.13188): STDC2-Seg75.
 
-Implementation followed: MichaelFan01/STDC-Seg (official, MIT). Against the paper's figure, a strided block of the
-encoder has a depthwise convolution of stride 2 before its second convolution. The training-only head for details at
-1/8 scores no classes and is left out. 75 stands for images at 0.75 of the size, which is the caller's affair.
+What is followed, and where that leaves the paper: published.yaml, networks.stdc2_seg75.implementation.
 """
 
 import torch
@@ -10,8 +8,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from mfaranet.models.backbones.stdc import stdc2
-from mfaranet.models.comparators.base import Comparator
-from mfaranet.models.comparators.blocks import ChannelGate, score_head
+from mfaranet.models.blocks import ChannelGate, score_head
+from mfaranet.models.comparator import Comparator
 from mfaranet.models.layers import conv_bn_relu, resize_like
 
 WIDTH = 128

@@ -1,9 +1,7 @@
 """In Defense of Pre-trained ImageNet Architectures for Real-time Semantic Segmentation of Road-driving Images, 2019
 (arXiv 1903.08469).
 
-Implementation followed: orsic/swiftnet (official, GPL-3.0), its single-scale SwiftNetRN-18. Against the paper, the
-decoder takes the encoder's sums after their ReLU, which works in place there, instead of before it. The mean and
-deviation that the linked network applies to its input itself are left to the caller.
+What is followed, and where that leaves the paper: published.yaml, networks.swiftnet_18.implementation.
 """
 
 import torch
@@ -11,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from mfaranet.models.backbones.resnet import BasicBlock, ResNet, plain_stem
-from mfaranet.models.comparators.base import Comparator, plain_resnet_names
+from mfaranet.models.comparator import Comparator, plain_resnet_names
 from mfaranet.models.layers import grid_mean
 
 
