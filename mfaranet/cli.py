@@ -1,26 +1,15 @@
-"""The command line `mfaranet`, and how every command line of the project reports bad input."""
+"""The command line `mfaranet`."""
 
-import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
-from mfaranet.errors import InputError
+from mfaranet.errors import InputError, report_errors
 
 app = typer.Typer(
     no_args_is_help=True, add_completion=False, help="MFARANet: networks, settings, predictions, origins."
 )
-
-
-def report_errors(command: Callable[[], Any]) -> None:
-    """Run a command; bad input is told in one message, without a traceback, and exits with status 1."""
-    try:
-        command()
-    except InputError as error:
-        typer.secho(f"error: {error}", fg="red", err=True)
-        sys.exit(1)
 
 
 @app.command()

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 
 import mfaranet
 from mfaranet.checkpoints import load_trained
-from mfaranet.data import prepare
+from mfaranet.data.preparation import prepare
 from mfaranet.measure.complexity import complexity, layer_table
 from mfaranet.models import comparators
 from mfaranet.models.comparators import SLUGS

@@ -18,7 +18,8 @@ from sources import (
     write_tree,
 )
 
-from mfaranet.data import camvid, cityscapes, prepare
+from mfaranet.data import camvid, cityscapes
+from mfaranet.data.preparation import prepare
 from mfaranet.data.checking import write_prepared
 from mfaranet.data.prepared import DatasetRecord
 from mfaranet.files import atomic_folder

@@ -12,7 +12,7 @@ from tiny import CLASSES, FACTS, TinyNetwork, curve, run_tiny, settings, whiten,
 import mfaranet
 from mfaranet import training
 from mfaranet.checkpoints import load_trained, read
-from mfaranet.data import prepare
+from mfaranet.data.preparation import prepare
 from mfaranet.data.loading import training_loader
 from mfaranet.errors import InputError
 from mfaranet.settings import CamVidData

@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 import mfaranet
-from mfaranet.cli import report_errors
-from mfaranet.errors import InputError
+from mfaranet.errors import InputError, report_errors
 from mfaranet.files import read_json as read_json
 from mfaranet.files import write_json
 from mfaranet.settings import Settings

@@ -2,7 +2,7 @@
 
 import typer
 
-from mfaranet.data import prepare
+from mfaranet.data.preparation import prepare
 from mfaranet.params import load
 from workflow.common import Paths, start
 

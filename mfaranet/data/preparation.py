@@ -1,0 +1,44 @@
+"""From what a user has of a data set to the prepared form."""
+
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from mfaranet.data import camvid, cityscapes
+from mfaranet.data.checking import write_prepared
+from mfaranet.data.prepared import DatasetRecord
+from mfaranet.data.sample import draw_sample
+from mfaranet.data.source import Source
+from mfaranet.files import atomic_folder
+from mfaranet.settings import CamVidData, CityscapesData, DataSettings, SampleData
+
+
+def prepare(name: str, settings: DataSettings, output: Path) -> DatasetRecord:
+    """Bring a data set into the prepared form (see mfaranet.data.prepared) as the folder ``output``.
+
+    ``output`` is replaced only by a complete new one; after a failure it is as it was before.
+
+    Raises:
+        InputError: the source cannot be had, or is not whole and right to the last pixel; it names every problem.
+    """
+    with atomic_folder(output) as folder, TemporaryDirectory(dir=folder) as scratch:
+        return write_prepared(name, _find(settings, folder, Path(scratch)), folder)
+
+
+def _find(settings: DataSettings, folder: Path, scratch: Path) -> Source:
+    match settings:
+        case SampleData():
+            # The drawn tree stays: the official Cityscapes evaluation can be run on it.
+            return _draw(settings, folder / "cityscapes")
+        case CamVidData():
+            return camvid.find(settings, scratch)
+        case CityscapesData():
+            return cityscapes.find(settings, scratch)
+
+
+def _draw(settings: SampleData, tree: Path) -> Source:
+    counts = {"train": settings.train, "val": settings.val, "test": settings.test}
+    draw_sample(tree, size=settings.size, counts=counts, seed=settings.seed)
+    height, width = settings.size
+    title = f"drawn sample {'/'.join(map(str, counts.values()))} at {height}x{width}"
+    parts = {part: tree / part for part in cityscapes.SUFFIXES}
+    return cityscapes.read(parts, tree, cityscapes.Layout(title, False, settings.size, counts))

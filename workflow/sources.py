@@ -1,0 +1,72 @@
+"""Which modules a program consists of, and a digest of each that comments, docstrings and layout leave as it is."""
+
+import ast
+import hashlib
+import json
+from collections.abc import Iterable, Iterator
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+PACKAGES = ("mfaranet", "workflow")
+
+
+def digests(roots: Iterable[str]) -> dict[str, str]:
+    """The digest of each of our modules that the given ones import, directly or not, and of these; by name.
+
+    Imports in functions count, those for type checkers do not. A module that is imported by a name which the program
+    works out, as networks are, is not seen and has to be given.
+    """
+    found: dict[str, str] = {}
+    waiting = list(roots)
+    while waiting:
+        name = waiting.pop()
+        if name not in found:
+            found[name], imported = _read(_path(name))
+            waiting += imported
+    return dict(sorted(found.items()))
+
+
+@cache
+def _read(path: Path) -> tuple[str, list[str]]:
+    tree = _Bare().visit(ast.parse(path.read_text(encoding="utf-8")))
+    digest = hashlib.sha256(json.dumps(_shape(tree)).encode()).hexdigest()
+    return digest[:16], sorted(set(_imports(tree)))
+
+
+def _path(name: str) -> Path:
+    module = Path(*name.split("."))
+    return module / "__init__.py" if module.is_dir() else module.with_suffix(".py")
+
+
+def _imports(tree: ast.AST) -> Iterator[str]:
+    for node in ast.walk(tree):
+        names: list[str] = []
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+        for name in names:
+            if name.split(".")[0] in PACKAGES and _path(name).exists():
+                parts = name.split(".")
+                yield from (".".join(parts[:end]) for end in range(1, len(parts) + 1))
+
+
+class _Bare(ast.NodeTransformer):
+    """Leaves out what changes nothing that is computed: strings that stand alone, and what type checkers alone read."""
+
+    def visit_Expr(self, node: ast.Expr) -> ast.Expr | None:
+        is_string = isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
+        return None if is_string else node
+
+    def visit_If(self, node: ast.If) -> ast.AST | None:
+        for_checkers = isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING"
+        return None if for_checkers else self.generic_visit(node)
+
+
+def _shape(node: Any) -> Any:
+    """A syntax tree as JSON; without what is empty, as some versions of Python name more fields than others."""
+    if isinstance(node, ast.AST):
+        fields = {name: _shape(value) for name, value in ast.iter_fields(node) if value not in (None, [])}
+        return {type(node).__name__: fields}
+    return [_shape(each) for each in node] if isinstance(node, list) else repr(node)
