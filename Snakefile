@@ -70,7 +70,6 @@ for stage in stages:
             runtime=stage.meta["runtime"],
         params:
             stage=stage.name,
-            names=stage.params,
             python=sys.executable,
         shell:
             # Snakemake's own benchmark reads the memory map of every process twice a second: 5 % of the sample pipeline,

@@ -29,11 +29,12 @@ def params(
     """Check params.yaml, and print the settings that one run would use."""
     import yaml
 
-    from mfaranet.params import check_networks, load
+    from mfaranet.checking import check_networks
+    from mfaranet.params import load
 
     _refuse_another_folders_code()
     checked = load(file)
-    check_networks(checked)
+    check_networks(checked.networks())
     if dataset is None:
         typer.echo(f"{file} is valid: {len(checked.profiles)} data sets, {len(checked.experiments)} experiments")
     else:

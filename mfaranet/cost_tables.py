@@ -80,7 +80,6 @@ def latency_table(settings: TableSettings, results: Results) -> Table:
     columns = [
         "Experiment",
         "Network",
-        "Weights",
         "Input",
         *("FPS", *times),
         *("FPS, normalisation folded", *(f"{time[:3]} folded (ms)" for time in times)),
@@ -101,7 +100,6 @@ def latency_table(settings: TableSettings, results: Results) -> Table:
                 [
                     results.defined(f"experiments/{i}", experiment),
                     results.cell(*found, f"/{experiment}/network", network_title),
-                    results.cell(*found, f"/{experiment}/weights"),
                     _size(results, found, experiment, size),
                     *_times(results, found, f"{place}/unfolded"),
                     *_times(results, found, f"{place}/folded"),

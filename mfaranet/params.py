@@ -124,6 +124,17 @@ class Params(Strict):
         except ValidationError as error:
             raise InputError(_explain(error, layers)) from None
 
+    def networks(self) -> dict[str, dict[str, Any]]:
+        """Each experiment's network, and its losses on the data sets, for mfaranet.checking."""
+        every = {name: [self.settings(dataset, name) for dataset in self.datasets] for name in self.experiments}
+        return {
+            name: {
+                "network": settings[0].network.model_dump(mode="json"),
+                "losses": [each.train.loss.model_dump(mode="json") for each in settings],
+            }
+            for name, settings in every.items()
+        }
+
     def _network(self, difference: Mapping[str, Any]) -> dict[str, Any]:
         # Another network has options of its own.
         other = difference.get("name", self.network.get("name")) != self.network.get("name")
@@ -138,7 +149,7 @@ def pruned_name(experiment: str) -> str:
 def load(path: Path = Path("params.yaml")) -> Params:
     """Read and check params.yaml, every data set with every experiment, before any work is done.
 
-    What it says of networks is left to check_networks, which takes seconds to import.
+    What it says of networks is left to mfaranet.checking, which takes seconds to import.
 
     Raises:
         InputError: the file is missing or no YAML, or a key is unknown, missing, of the wrong type or impossible.
@@ -155,29 +166,6 @@ def load(path: Path = Path("params.yaml")) -> Params:
         raise InputError(_explain(error, {})) from None
     _check_references(params)
     return params
-
-
-def check_networks(params: Params) -> None:
-    """Check the name and the options of every experiment's network, and that it has what its loss needs.
-
-    Raises:
-        InputError: one is unknown, has an impossible value, or has not.
-    """
-    from mfaranet.losses import Loss
-    from mfaranet.models import check_options
-
-    for experiment in params.experiments:
-        network = params.settings(params.datasets[0], experiment).network
-        check_options(network.name, network.options, where=f"params.yaml: experiments.{experiment}.network")
-        if network.name == "mfaranet_pruned":
-            continue  # is never trained
-        ours = network.name == "mfaranet"
-        for dataset in params.datasets:
-            loss = Loss(**params.settings(dataset, experiment).train.loss.model_dump())
-            try:
-                loss.check(scores=ours, boundaries=ours and network.options.get("boundary_heads", True))
-            except InputError as error:
-                raise InputError(f"params.yaml: experiments.{experiment}: {error}") from None
 
 
 def _check_references(params: Params) -> None:

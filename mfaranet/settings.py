@@ -63,7 +63,7 @@ class CityscapesData(Strict):
     """A folder that holds leftImg8bit/ and gtFine/ or the official archives; without it $CITYSCAPES_DATASET."""
 
 
-DataSettings = SampleData | CamVidData | CityscapesData
+DataSettings = Annotated[SampleData | CamVidData | CityscapesData, Field(discriminator="form")]
 
 
 class WeightsFile(Strict):
@@ -183,7 +183,7 @@ class EvaluateSettings(Strict):
 class Profile(Strict):
     """What one data set changes."""
 
-    data: DataSettings = Field(discriminator="form")
+    data: DataSettings
     weights: Literal["none", "imagenet"]
     train: dict[str, Any]
     evaluate: dict[str, Any]
@@ -269,7 +269,7 @@ class FigureSettings(Strict):
 class Settings(Strict):
     """The complete settings of one experiment on one data set."""
 
-    data: DataSettings = Field(discriminator="form")
+    data: DataSettings
     weights: Literal["none", "imagenet"]
     network: NetworkSettings
     train: TrainSettings

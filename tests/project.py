@@ -94,7 +94,7 @@ def copy(root: Path) -> Project:
 
 
 def smallest(root: Path) -> Project:
-    """Seven stages, of one experiment and one table, in a repository with one commit; nothing has run."""
+    """Eight stages, of one experiment and one table, in a repository with one commit; nothing has run."""
     project = copy(root)
     sample = {"form": "sample", "size": [64, 128], "train": 2, "val": 1, "test": 1, "seed": 0}
     profile = {"data": sample, "weights": "none", "train": {**TRAIN, "workers": 0}, "evaluate": EVALUATE, "latency": {}}
@@ -112,7 +112,7 @@ def smallest(root: Path) -> Project:
     project.change("submissions", value=[])
     project.change("latency", value={"strict": {**project.params()["latency"]["strict"], "experiments": ["base"]}})
     graph = yaml.safe_load((root / "dvc.yaml").read_text())
-    kept = ("check", "data", "weights", "train", "evaluate", "complexity", "tables")
+    kept = ("plan", "check", "data", "weights", "train", "evaluate", "complexity", "tables")
     graph["stages"] = {name: graph["stages"][name] for name in kept}
     graph["stages"]["tables"]["deps"].remove("results/${item.dataset}/latency")
     (root / "dvc.yaml").write_text(yaml.safe_dump(graph, sort_keys=False))

@@ -32,8 +32,8 @@ from sources import (
 
 from mfaranet.conventions import IGNORE_INDEX
 from mfaranet.data import camvid, cityscapes
-from mfaranet.data.preparation import prepare
 from mfaranet.data.checking import write_prepared
+from mfaranet.data.preparation import prepare
 from mfaranet.data.prepared import DatasetRecord, SegmentationDataset
 from mfaranet.data.source import DataError, Source
 from mfaranet.errors import InputError

@@ -14,9 +14,9 @@ from PIL import Image
 from sources import COUNTS, LAYOUT, label, picture, refused, settings, write_camvid, write_city, write_manifest
 
 from mfaranet.data import camvid, cityscapes
-from mfaranet.data.preparation import prepare
 from mfaranet.data.checking import write_prepared
 from mfaranet.data.png import read_ids
+from mfaranet.data.preparation import prepare
 from mfaranet.data.prepared import DatasetRecord
 from mfaranet.data.source import Source
 from mfaranet.errors import InputError

@@ -19,8 +19,8 @@ from sources import (
 )
 
 from mfaranet.data import camvid, cityscapes
-from mfaranet.data.preparation import prepare
 from mfaranet.data.checking import write_prepared
+from mfaranet.data.preparation import prepare
 from mfaranet.data.prepared import DatasetRecord
 from mfaranet.files import atomic_folder
 

@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 import yaml
 
+from mfaranet.checking import check_networks
 from mfaranet.errors import InputError
-from mfaranet.params import Params, check_networks, load
+from mfaranet.params import Params, load
 
 REPOSITORY = Path(__file__).parents[1]
 
@@ -74,7 +75,7 @@ def test_an_experiment_wins_over_the_profile_and_the_profile_over_the_base(tmp_p
 def test_another_network_does_not_get_the_options_of_the_base(tmp_path: Path) -> None:
     path = changed(tmp_path, "experiments", "base", "network", value={"name": "mfaranet_pruned"})
     assert load(path).settings("sample", "base").network.options == {}
-    check_networks(load(path))
+    check_networks(load(path).networks())
     path = changed(tmp_path, "experiments", "base", "network", value={"name": "mfaranet", "options": {"branches": [2]}})
     assert load(path).settings("sample", "base").network.options["backbone"] == "resnet18"
 
@@ -115,7 +116,7 @@ def test_another_network_does_not_get_the_options_of_the_base(tmp_path: Path) ->
 )
 def test_a_bad_value_is_refused_by_its_name(tmp_path: Path, keys: tuple[str, ...], value: Any, message: str) -> None:
     with pytest.raises(InputError, match=message):
-        check_networks(load(changed(tmp_path, *keys, value=value)))
+        check_networks(load(changed(tmp_path, *keys, value=value)).networks())
 
 
 def test_a_missing_or_broken_file(tmp_path: Path) -> None:

@@ -73,7 +73,7 @@ def test_a_training_that_outlives_dvc_holds_its_gpu(project: Project, tmp_path: 
     assert f"process {running}" in said
     wait = "import time, workflow.gpus; workflow.gpus.hold_gpus(); print(time.time())"
     got_it = float(project.run(sys.executable, "-c", wait, **environment))
-    assert (project.root / "results/sample/train/base/run.json").stat().st_mtime < got_it
+    assert (project.root / "runs/sample/train/base/run.json").stat().st_mtime < got_it
 
 
 def test_who_is_dead_does_not_count(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

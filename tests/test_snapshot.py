@@ -70,6 +70,6 @@ def test_an_edit_of_what_a_stage_does_not_use_leaves_it_alone(project: Project) 
         project.commit("meanwhile")
 
     train(project, edit, status=0)
-    run = project.json("results/sample/train/base/run.json")
+    run = project.json("runs/sample/train/base/run.json")
     assert (run["commit"], run["modified"]) == (head, False)  # as at the start
     assert "train@sample-base" not in project.changed()

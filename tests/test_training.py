@@ -12,8 +12,8 @@ from tiny import CLASSES, FACTS, TinyNetwork, curve, run_tiny, settings, whiten,
 import mfaranet
 from mfaranet import training
 from mfaranet.checkpoints import load_trained, read
-from mfaranet.data.preparation import prepare
 from mfaranet.data.loading import training_loader
+from mfaranet.data.preparation import prepare
 from mfaranet.errors import InputError
 from mfaranet.settings import CamVidData
 from mfaranet.training import train

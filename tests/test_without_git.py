@@ -22,7 +22,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
 def test_the_readmes_commands_run(project: Project) -> None:
     (Path(sys.prefix) / ".ready").touch()  # nothing is installed again
     assert "results/sample/tables/overall.md" in project.run("make", "repro")
-    run = project.json("results/sample/train/base/run.json")
+    run = project.json("runs/sample/train/base/run.json")
     assert (run["commit"], run["modified"]) == ("no git", None)
     table = project.json("results/sample/tables/overall.json")
     assert {

@@ -1,17 +1,18 @@
-"""Stage check: params.yaml as a whole, before all other stages: DVC removes the results of one before it runs it."""
+"""Stage check: the networks of all experiments, before DVC removes the results of a stage to run it again."""
 
 from pathlib import Path
 
+from mfaranet.checking import check_networks
 from mfaranet.files import write_text
-from mfaranet.params import check_networks, load
 from workflow.common import start
+from workflow.planned import Planned
 
 OUTPUT = Path("results/checked.txt")
 
 
 def main() -> None:
-    """Check every data set with every experiment, and the options of every network."""
-    check_networks(load())
+    """Check that every network can be built, and trained with its loss."""
+    check_networks(Planned.read("check").settings["experiments"])
     write_text(OUTPUT, "params.yaml is valid\n")  # always the same, so that nothing below runs again
 
 

@@ -1,10 +1,9 @@
 """What every stage shares: where files are, how a run describes itself, how it starts."""
 
 import functools
-import hashlib
 import importlib.metadata
 import platform
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,10 +13,10 @@ import mfaranet
 from mfaranet.errors import InputError, report_errors
 from mfaranet.files import read_json as read_json
 from mfaranet.files import write_json
-from mfaranet.settings import Settings
 from workflow.gpus import hold_gpus
+from workflow.planned import Planned
 from workflow.running import announced
-from workflow.snapshot import Snapshot, at_start, commit, keep_aside
+from workflow.snapshot import Snapshot, commit, keep_aside
 
 if TYPE_CHECKING:
     from mfaranet.data.prepared import DatasetRecord
@@ -54,9 +53,10 @@ def start(stage: Callable[..., bool | None]) -> None:
     def run(**arguments: str) -> None:
         script = Path(stage.__code__.co_filename)
         refuse_other_code(script)
+        Planned.read(script.stem, *arguments.values()).load_code()
         hold_gpus()
         with announced("-".join([script.stem, *arguments.values()])):
-            before = at_start(script.stem, **arguments)
+            before = Snapshot.take(script.stem, arguments)
             commit()
             writes = stage(**arguments)
             if writes is not False and (edited := before.differences(Snapshot.take(script.stem, arguments))):
@@ -80,22 +80,14 @@ def refuse_other_code(script: Path) -> None:
             )
 
 
-def write_run(
-    folder: Path, stage: str, settings: Sequence[Settings], used: Sequence[str], record: "DatasetRecord", **facts: Any
-) -> None:
-    """Describe the run that made the other files of ``folder``: every table cell points to such a description.
-
-    ``used`` names the parts of the settings that the run depends on; ``params_sha256`` is over these, of the one
-    experiment or of all in their order.
-    """
-    digests = [each.digest(*used) for each in settings]
-
+def write_run(folder: Path, planned: Planned, record: "DatasetRecord", **facts: Any) -> None:
+    """Describe the run that made the other files of ``folder``: every table cell points to such a description."""
     write_json(
         folder / "run.json",
         {
-            "stage": stage,
-            "params_used": list(used),
-            "params_sha256": digests[0] if len(digests) == 1 else hashlib.sha256("".join(digests).encode()).hexdigest(),
+            "stage": planned.stage,
+            "params_sha256": planned.digest(),
+            "code_sha256": planned.code_digest(),
             **commit(),
             "dataset": {
                 "name": record.name,
@@ -108,5 +100,6 @@ def write_run(
             },
             **facts,
             "versions": {"python": platform.python_version(), **{p: importlib.metadata.version(p) for p in PACKAGES}},
+            "plan": {"settings": planned.settings, "code": planned.code},
         },
     )

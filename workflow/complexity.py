@@ -11,20 +11,28 @@ from mfaranet.files import write_json
 from mfaranet.inference import PROTOCOLS
 from mfaranet.measure.complexity import complexity
 from mfaranet.models import get_model
-from mfaranet.params import load
-from mfaranet.settings import EvaluateSettings, NetworkSettings, Size, size_name
+from mfaranet.settings import ComplexitySettings, EvaluateSettings, NetworkSettings, Size, Strict, size_name
 from workflow.common import Paths, start, write_run
+from workflow.planned import Planned
+
+
+class Measured(Strict):
+    """What is counted of an experiment."""
+
+    network: NetworkSettings
+    evaluate: EvaluateSettings
 
 
 def main(dataset: str = typer.Argument(help="a data set of params.yaml")) -> None:
     """Count one pass at the sizes of the section complexity and at those that the experiment's protocols see."""
-    params = load()
+    planned = Planned.read("complexity", dataset)
+    asked: ComplexitySettings = planned.part("complexity", ComplexitySettings)
     paths = Paths(dataset)
     record = DatasetRecord.load(paths.data)
-    settings = {name: params.settings(dataset, name) for name in params.experiments}
+    experiments: dict[str, Measured] = planned.part("experiments", dict[str, Measured])
     wanted: dict[str, set[Size]] = {}  # many experiments share a network
-    for each in settings.values():
-        sizes = {*params.complexity.sizes, *input_sizes(each.evaluate).values()}
+    for each in experiments.values():
+        sizes = {*asked.sizes, *input_sizes(each.evaluate).values()}
         wanted.setdefault(each.network.model_dump_json(), set()).update(sizes)
     counts = {
         network: count(NetworkSettings.model_validate_json(network), len(record.classes), sorted(sizes))
@@ -32,12 +40,10 @@ def main(dataset: str = typer.Argument(help="a data set of params.yaml")) -> Non
     }
     result = {
         name: {**counts[each.network.model_dump_json()], "input_sizes": input_sizes(each.evaluate)}
-        for name, each in settings.items()
+        for name, each in experiments.items()
     }
     write_json(paths.complexity / "complexity.json", result)
-    stage, used = f"complexity@{dataset}", ("network", "evaluate")
-    facts = {"classes": len(record.classes), "sizes": params.complexity.sizes}
-    write_run(paths.complexity, stage, list(settings.values()), used, record, weights=None, **facts)
+    write_run(paths.complexity, planned, record, weights=None, classes=len(record.classes), sizes=asked.sizes)
 
 
 def count(network: NetworkSettings, num_classes: int, sizes: list[Size]) -> dict[str, Any]:

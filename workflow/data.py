@@ -3,13 +3,15 @@
 import typer
 
 from mfaranet.data.preparation import prepare
-from mfaranet.params import load
+from mfaranet.settings import DataSettings
 from workflow.common import Paths, start
+from workflow.planned import Planned
 
 
 def main(dataset: str = typer.Argument(help="a data set of params.yaml")) -> None:
     """Prepare one data set."""
-    record = prepare(dataset, load().profile(dataset).data, Paths(dataset).data)
+    settings: DataSettings = Planned.read("data", dataset).part("data", DataSettings)
+    record = prepare(dataset, settings, Paths(dataset).data)
     typer.echo(f"{record.title}: {record.splits} images in {Paths(dataset).data}")
 
 

@@ -11,8 +11,9 @@ from mfaranet.evaluation import SPLIT, draw_examples, evaluate, most_frequent_cl
 from mfaranet.files import write_json
 from mfaranet.inference import InputSizes
 from mfaranet.metrics import summarise
-from mfaranet.params import load
+from mfaranet.settings import EvaluateSettings
 from workflow.common import Paths, read_json, start, write_run
+from workflow.planned import Planned
 
 
 def main(
@@ -20,8 +21,8 @@ def main(
     experiment: str = typer.Argument(help="an experiment of params.yaml"),
 ) -> None:
     """Write metrics, label-id PNGs and a picture of some predictions."""
-    settings = load().settings(dataset, experiment)
-    chosen = settings.evaluate
+    planned = Planned.read("evaluate", dataset, experiment)
+    chosen: EvaluateSettings = planned.part("evaluate", EvaluateSettings)
     paths = Paths(dataset, experiment)
     images = SegmentationDataset(paths.data, SPLIT)
     model, facts = load_trained(paths.checkpoints / f"{chosen.checkpoint}.safetensors")
@@ -36,16 +37,14 @@ def main(
     metrics["most_frequent_class"] = most_frequent_class(images.record)
     write_json(paths.evaluation / "metrics.json", metrics)
     draw_examples(model, images, chosen.protocols[0], sizes, chosen.pictures, paths.evaluation / "pictures.png")
-    training = read_json(paths.training / "run.json")
+    training = read_json(paths.checkpoints / "run.json")
     write_run(
         paths.evaluation,
-        f"evaluate@{dataset}-{experiment}",
-        [settings],
-        ("data", "weights", "network", "train", "evaluate"),
+        planned,
         images.record,
         **ran,
         split=SPLIT,
-        network=settings.network.model_dump(mode="json"),
+        network=planned.settings["network"],
         sizes={"size": chosen.input_size, "window": chosen.window_size},
         checkpoint={"name": chosen.checkpoint, "epoch": facts["epoch"]},
         weights=facts["weights"],

@@ -6,21 +6,22 @@ from mfaranet.data.prepared import SegmentationDataset, read_png
 from mfaranet.errors import InputError
 from mfaranet.evaluation import SPLIT
 from mfaranet.figures import draw, label
-from mfaranet.params import load
 from mfaranet.pictures import colour, colour_ids, draw_grid, photograph, spread
 from mfaranet.results import Results
 from mfaranet.settings import FigureSettings
 from workflow.common import Paths, start
+from workflow.planned import Planned
 
 
 def main(dataset: str = typer.Argument(help="a data set of params.yaml")) -> None:
     """Draw all figures."""
-    params = load()
-    settings, paths = params.figures, Paths(dataset)
-    shown = [name for name in settings.experiments if name in params.measured_experiments]
+    planned = Planned.read("figures", dataset)
+    settings: FigureSettings = planned.part("figures", FigureSettings)
+    seeds, paths = planned.settings["seeds"], Paths(dataset)
+    shown = [name for name in settings.experiments if name in seeds]
     if not shown:
         raise InputError("params.yaml: figures.experiments: none of them is selected; see selected_experiments")
-    results = Results(paths.results, "", params.seeds)
+    results = Results(paths.results, "", seeds)
     draw(settings, results, paths.results / "train", paths.figures)
     draw_predictions(settings, dataset, shown)
     typer.echo(f"figures: {paths.figures}")

@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import networkx
-from dvc.dependency.param import ParamsDependency
 from dvc.repo import Repo
 
 from workflow.running import refuse_while_running
 
+PLAN = "plan"
 CHECK = "check"
 """The stage that all others come after. What it makes is always the same, so none of them runs again for it."""
 DEFAULTS = {"threads": 1, "gpus": 0, "mem_mb": 2000, "runtime": 60}
@@ -25,7 +25,6 @@ class Stage:
     above: frozenset[str]  # those that it depends on, directly or not
     inputs: list[str]
     outputs: list[str]
-    params: list[str]  # their names: DVC compares the values
     meta: dict[str, int]
     changed: bool  # by what DVC says, or below such a stage
 
@@ -54,7 +53,7 @@ class Stage:
 
 
 def read(root: str = ".", status: bool = True) -> list[Stage]:
-    """All stages; with ``status`` false none counts as changed, and DVC is not asked.
+    """All stages, the plan brought up to date; with ``status`` false none counts as changed, and DVC is not asked.
 
     Raises:
         InputError: stages of this folder are running somewhere, which DVC's status could spoil.
@@ -62,6 +61,8 @@ def read(root: str = ".", status: bool = True) -> list[Stage]:
     if status:
         refuse_while_running()
     with Repo(root) as repo:
+        if status:
+            repo.reproduce(PLAN, single_item=True)
         graph = repo.index.graph  # from a stage to those that it depends on
         changed = set(repo.status()) if status else set()
         return [_read_stage(stage, graph, changed) for stage in graph]
@@ -78,20 +79,14 @@ def _read_stage(stage: Any, graph: networkx.DiGraph, changed: set[str]) -> Stage
     above = frozenset(each.addressing for each in networkx.descendants(graph, stage))
     made = [out.def_path for each in upstream for out in each.outs]
     inputs: list[str] = []
-    params: list[str] = []
-    for dependency in stage.deps:
-        if isinstance(dependency, ParamsDependency):
-            inputs.append(dependency.def_path)
-            params += dependency.params
-        else:  # a folder stands for the outputs in it
-            inputs += [path for path in made if _overlap(path, dependency.def_path)] or [dependency.def_path]
+    for dependency in stage.deps:  # a folder stands for the outputs in it, a file in one for the folder
+        inputs += [path for path in made if _overlap(path, dependency.def_path)] or [dependency.def_path]
     return Stage(
         name=stage.addressing,
         upstream=[each.addressing for each in upstream],
         above=above,
         inputs=list(dict.fromkeys(inputs)),
         outputs=[out.def_path for out in stage.outs],
-        params=params,
         meta={**DEFAULTS, **(stage.meta or {})},
         changed=stage.addressing in changed or bool(above & changed - {CHECK}),
     )

@@ -8,35 +8,39 @@ import torch
 import typer
 from torch import nn
 
-from mfaranet.checkpoints import load_trained
 from mfaranet.data.prepared import DatasetRecord
 from mfaranet.devices import allow_tf32, choose_device, device_facts, device_name
 from mfaranet.files import write_json
 from mfaranet.measure.folding import fold_batch_norm
 from mfaranet.measure.latency import measure
 from mfaranet.models import get_model
-from mfaranet.params import Params, load
+from mfaranet.settings import LatencySettings, NetworkSettings
 from workflow.common import Paths, start, write_run
+from workflow.planned import Planned
 
 
 def main(
     dataset: str = typer.Argument(help="a data set of params.yaml"),
     measurement: str = typer.Argument(help="a measurement of params.yaml's section latency"),
 ) -> None:
-    """Time each network with its batch normalisation as it is, and folded into the convolutions."""
-    params = load()
-    settings = params.measurement(dataset, measurement)
+    """Time each network with its batch normalisation as it is, and folded into the convolutions.
+
+    With initial weights: what a pass takes does not depend on them, and so no training makes a measurement stale.
+    """
+    planned = Planned.read("latency", dataset, measurement)
+    settings: LatencySettings = planned.part("measurement", LatencySettings)
+    networks: dict[str, NetworkSettings] = planned.part("networks", dict[str, NetworkSettings])
     paths = Paths(dataset)
     record = DatasetRecord.load(paths.data)
     device = choose_device(settings.device, f"latency.{measurement}.device")
     allow_tf32(settings.tf32)
     if settings.threads:
         torch.set_num_threads(settings.threads)
-    loaded = {name: load_network(params, dataset, name, len(record.classes)) for name in settings.experiments}
     forms: dict[str, nn.Module] = {}
-    for name, (network, _) in loaded.items():
-        forms[f"{name} unfolded"] = network
-        forms[f"{name} folded"] = fold_batch_norm(network)
+    for name, network in networks.items():
+        model = get_model(network.name, len(record.classes), **network.options)
+        forms[f"{name} unfolded"] = model
+        forms[f"{name} folded"] = fold_batch_norm(model)
     timings = measure(forms, settings, device)
     name = f"{device_name(device)}-{settings.precision}-{settings.memory_format}-torch{torch.__version__}.json"
     file = name.lower().replace(" ", "_")
@@ -45,21 +49,18 @@ def main(
         folder / file,
         {
             name: {
-                "network": params.settings(dataset, name).network.name,
-                "weights": weights,
+                "network": network.name,
                 "sizes": {
                     size: {form: timings[f"{name} {form}"][size] for form in ("unfolded", "folded")}
                     for size in timings[f"{name} unfolded"]
                 },
             }
-            for name, (_, weights) in loaded.items()
+            for name, network in networks.items()
         },
     )
     write_run(
         folder,
-        f"latency@{dataset}-{measurement}",
-        [params.settings(dataset, name) for name in settings.experiments],
-        ("network",),
+        planned,
         record,
         weights=None,
         file=file,
@@ -68,15 +69,6 @@ def main(
         threads=torch.get_num_threads(),
         measurement=settings.model_dump(mode="json"),
     )
-
-
-def load_network(params: Params, dataset: str, experiment: str, classes: int) -> tuple[nn.Module, str]:
-    """The network that was evaluated, or one with initial weights where none was; and which of them it is."""
-    settings = params.settings(dataset, experiment)
-    if experiment not in params.measured_experiments:
-        return get_model(settings.network.name, classes, **settings.network.options), "initial"
-    checkpoint = Paths(dataset, experiment).checkpoints / f"{settings.evaluate.checkpoint}.safetensors"
-    return load_trained(checkpoint)[0], "trained"
 
 
 def processor() -> str:

@@ -8,8 +8,9 @@ from mfaranet.errors import InputError
 from mfaranet.models import get_model
 from mfaranet.models.mfaranet import MFARANet
 from mfaranet.models.pruned import prune
-from mfaranet.params import load, pruned_name
+from mfaranet.params import pruned_name
 from workflow.common import Paths, read_json, start, write_run
+from workflow.planned import Planned
 
 
 def main(
@@ -18,15 +19,16 @@ def main(
 ) -> None:
     """Write the pruned network as a checkpoint, and a description of it, as training would."""
     name = pruned_name(experiment)
-    settings = load().settings(dataset, name)
+    planned = Planned.read("prune", dataset, experiment)
     source, target = Paths(dataset, experiment), Paths(dataset, name)
     record = DatasetRecord.load(source.data)
-    trained, facts = load_trained(source.checkpoints / f"{settings.evaluate.checkpoint}.safetensors")
+    file = f"{planned.settings['checkpoint']}.safetensors"
+    trained, facts = load_trained(source.checkpoints / file)
     if not isinstance(trained, MFARANet):
         raise InputError(
             f"params.yaml: pruned_experiments: {experiment} is no MFARANet, and nothing else can be pruned"
         )
-    network, options = settings.network.name, settings.network.options
+    network, options = planned.settings["network"]["name"], planned.settings["network"]["options"]
     model = get_model(network, len(record.classes), **options)
     try:
         model.load_state_dict(prune(trained, options.get("scale", 2)).state_dict())
@@ -35,14 +37,11 @@ def main(
             f"params.yaml: experiments.{name}.network is not what pruning leaves of {experiment}: {error}"
         ) from None
     facts = {**facts, "network": network, "options": options}
-    save(model, target.checkpoints / f"{settings.evaluate.checkpoint}.safetensors", facts)
-    training = read_json(source.training / "run.json")
-    used = ("data", "weights", "network", "evaluate")
+    save(model, target.checkpoints / file, facts)
+    training = read_json(source.checkpoints / "run.json")
     write_run(
-        target.training,
-        f"prune@{dataset}-{experiment}",
-        [settings],
-        used,
+        target.checkpoints,
+        planned,
         record,
         weights=facts["weights"],
         split=training["split"],

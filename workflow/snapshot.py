@@ -1,6 +1,5 @@
 """What DVC writes down of a stage when it ends, seen when it begins: an edit in between must not pass for what ran."""
 
-import hashlib
 import json
 import re
 import shutil
@@ -22,47 +21,22 @@ KEPT = Path("runs/edited")
 
 @dataclass(frozen=True)
 class Snapshot:
-    """The settings and files that a stage depends on.
+    """The files that a stage depends on: the digest of each text, and size and time of each other one.
 
-    ``settings`` are the values of params.yaml by their dotted keys, ``files`` has the digest of each text, and size and
-    time of each other file: reading all images once more would take too long.
+    Settings and code are not among them: they are in the plan, and in memory (see workflow.planned).
     """
 
-    settings: dict[str, Any]
     files: dict[str, Any]
 
     @classmethod
     def take(cls, script: str, items: Mapping[str, str]) -> "Snapshot":
         """Look at what dvc.yaml says of the stage ``script``; ``items`` are the values of its matrix."""
-        stage = _definition(script, items)
-        params = read_yaml(Path("params.yaml"))
-        return cls(
-            settings=dict(leaf for key in stage["params"] for leaf in _leaves(key, _value(params, key))),
-            files={file.as_posix(): _state(file) for path in stage["deps"] for file in _files(Path(path))},
-        )
-
-    def code_digest(self) -> str:
-        """SHA-256 over the paths and digests of the source files."""
-        lines = "".join(f"{path} {digest}\n" for path, digest in sorted(self.files.items()) if path.endswith(".py"))
-        return hashlib.sha256(lines.encode()).hexdigest()
+        dependencies = _definition(script, items)["deps"]
+        return cls({file.as_posix(): _state(file) for path in dependencies for file in _files(Path(path))})
 
     def differences(self, other: "Snapshot") -> list[str]:
-        """What was edited, as a user would call it."""
-        return [
-            f"{prefix}{key}"
-            for before, now, prefix in (
-                (self.settings, other.settings, "params.yaml: "),
-                (self.files, other.files, ""),
-            )
-            for key in {**before, **now}
-            if before.get(key) != now.get(key)
-        ]
-
-
-@cache
-def at_start(script: str, **items: str) -> Snapshot:
-    """The snapshot of this process's stage when it was first asked for, which is when the stage begins."""
-    return Snapshot.take(script, items)
+        """The files that were edited."""
+        return [name for name in {**self.files, **other.files} if self.files.get(name) != other.files.get(name)]
 
 
 def keep_aside(script: str, items: Mapping[str, str], edited: list[str]) -> None:
@@ -106,7 +80,7 @@ def commit() -> dict[str, Any]:
 def _definition(script: str, items: Mapping[str, str]) -> Any:
     """The stage of dvc.yaml, its templates filled in."""
     stage = read_yaml(Path("dvc.yaml"))["stages"][script]
-    text = json.dumps({key: stage.get(key, []) for key in ("deps", "params", "outs", "metrics", "plots")})
+    text = json.dumps({key: stage.get(key, []) for key in ("deps", "outs", "metrics", "plots")})
     return json.loads(re.sub(r"\$\{item\.(\w+)\}", lambda found: items[found[1]], text))
 
 
@@ -127,17 +101,3 @@ def _state(file: Path) -> str | tuple[int, int]:
         return sha256(file)
     stat = file.stat()
     return stat.st_size, stat.st_mtime_ns
-
-
-def _value(params: Any, key: str) -> Any:
-    for part in key.split("."):
-        params = params.get(part) if isinstance(params, Mapping) else None
-    return params
-
-
-def _leaves(key: str, value: Any) -> Iterator[tuple[str, Any]]:
-    if isinstance(value, Mapping) and value:
-        for name, inner in value.items():
-            yield from _leaves(f"{key}.{name}", inner)
-    else:
-        yield key, value

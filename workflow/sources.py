@@ -8,20 +8,23 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from mfaranet.files import read_yaml
+
 PACKAGES = ("mfaranet", "workflow")
 
 
-def digests(roots: Iterable[str]) -> dict[str, str]:
+def digests(roots: Iterable[str], files: Iterable[str] = ()) -> dict[str, str]:
     """The digest of each of our modules that the given ones import, directly or not, and of these; by name.
 
     Imports in functions count, those for type checkers do not. A module that is imported by a name which the program
-    works out, as networks are, is not seen and has to be given.
+    works out, as networks are, is not seen and has to be given. ``files`` are YAML files that it reads; a name that is
+    none is left out.
     """
-    found: dict[str, str] = {}
+    found = {name: _digest(read_yaml(Path(name))) for name in files if Path(name).exists()}
     waiting = list(roots)
     while waiting:
         name = waiting.pop()
-        if name not in found:
+        if name not in found and _path(name).exists():
             found[name], imported = _read(_path(name))
             waiting += imported
     return dict(sorted(found.items()))
@@ -30,8 +33,11 @@ def digests(roots: Iterable[str]) -> dict[str, str]:
 @cache
 def _read(path: Path) -> tuple[str, list[str]]:
     tree = _Bare().visit(ast.parse(path.read_text(encoding="utf-8")))
-    digest = hashlib.sha256(json.dumps(_shape(tree)).encode()).hexdigest()
-    return digest[:16], sorted(set(_imports(tree)))
+    return _digest(_shape(tree)), sorted(set(_imports(tree)))
+
+
+def _digest(content: Any) -> str:
+    return hashlib.sha256(json.dumps(content).encode()).hexdigest()[:16]
 
 
 def _path(name: str) -> Path:
@@ -47,8 +53,8 @@ def _imports(tree: ast.AST) -> Iterator[str]:
         elif isinstance(node, ast.ImportFrom) and node.module:
             names = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
         for name in names:
-            if name.split(".")[0] in PACKAGES and _path(name).exists():
-                parts = name.split(".")
+            parts = name.split(".")
+            if parts[0] in PACKAGES and _path(name).exists():
                 yield from (".".join(parts[:end]) for end in range(1, len(parts) + 1))
 
 

@@ -7,9 +7,10 @@ from mfaranet.data.prepared import DatasetRecord
 from mfaranet.devices import place
 from mfaranet.files import sha256
 from mfaranet.inference import InputSizes
-from mfaranet.params import load
+from mfaranet.settings import EvaluateSettings
 from mfaranet.submission import SPLIT, refuse_existing, write_submission
 from workflow.common import Paths, read_json, start, write_run
+from workflow.planned import Planned
 
 
 def main(
@@ -17,11 +18,11 @@ def main(
     experiment: str = typer.Argument(help="an experiment of params.yaml"),
 ) -> None:
     """Write one zip of label-id PNGs for each protocol, and a description of the run beside them."""
-    settings = load().settings(dataset, experiment)
-    chosen = settings.evaluate
+    planned = Planned.read("submission", dataset, experiment)
+    chosen: EvaluateSettings = planned.part("evaluate", EvaluateSettings)
     paths = Paths(dataset, experiment)
     record = DatasetRecord.load(paths.data)
-    training = read_json(paths.training / "run.json")
+    training = read_json(paths.checkpoints / "run.json")
     archives = {protocol: paths.submission / f"{protocol}.zip" for protocol in chosen.protocols}
     refuse_existing(archives.values())
     model, facts = load_trained(paths.checkpoints / f"{chosen.checkpoint}.safetensors")
@@ -31,13 +32,11 @@ def main(
         write_submission(model, paths.data, protocol, sizes, archive)
     write_run(
         paths.submission,
-        f"submission@{dataset}-{experiment}",
-        [settings],
-        ("data", "weights", "network", "train", "evaluate"),
+        planned,
         record,
         **ran,
         split=SPLIT,
-        network=settings.network.model_dump(mode="json"),
+        network=planned.settings["network"],
         sizes={"size": chosen.input_size, "window": chosen.window_size},
         checkpoint={"name": chosen.checkpoint, "epoch": facts["epoch"]},
         weights=facts["weights"],

@@ -2,9 +2,10 @@
 
 import typer
 
-from mfaranet.params import load
+from mfaranet.settings import TableSettings, Tolerances
 from mfaranet.tables import build
 from workflow.common import Paths, start
+from workflow.planned import Planned
 
 
 def main(
@@ -13,8 +14,9 @@ def main(
 ) -> None:
     """Render one table from stored results."""
     paths = Paths(dataset)
-    params = load()
-    made = build(table, params.table(table), params.tolerances, params.seeds, paths.results)
+    planned = Planned.read("tables", dataset, table)
+    definition, tolerances = planned.part("table", TableSettings), planned.part("tolerances", Tolerances)
+    made = build(table, definition, tolerances, planned.settings["seeds"], paths.results)
     made.write(paths.tables / table)
     typer.echo(f"table: {paths.tables / table}.md")
 

@@ -9,17 +9,15 @@ from torch import nn
 
 from mfaranet.checkpoints import load_backbone
 from mfaranet.data.prepared import DatasetRecord
+from mfaranet.errors import InputError
 from mfaranet.files import sha256
 from mfaranet.models import get_model
-from mfaranet.params import load
 from mfaranet.resume import Resume
-from mfaranet.settings import Settings
+from mfaranet.settings import NetworkSettings, TrainSettings
 from mfaranet.training import open_curves, train
 from mfaranet.weights import fetch_released
 from workflow.common import Paths, read_json, start, write_run
-from workflow.snapshot import at_start
-
-USED = ("data", "weights", "network", "train")
+from workflow.planned import Planned
 
 
 def main(
@@ -27,17 +25,16 @@ def main(
     experiment: str = typer.Argument(help="an experiment of params.yaml"),
 ) -> bool:
     """Train, or take the authors' network, and write checkpoints, curves and a description of the run."""
-    settings = load().settings(dataset, experiment)
-    chosen = settings.train
+    planned = Planned.read("train", dataset, experiment)
+    chosen: TrainSettings = planned.part("train", TrainSettings)
+    network: NetworkSettings = planned.part("network", NetworkSettings)
     paths = Paths(dataset, experiment)
     record = DatasetRecord.load(paths.data)
-    code = at_start("train", dataset=dataset, experiment=experiment).code_digest()
-    resume = Resume(paths.resume, fingerprint(settings, code, paths, record))
     torch.manual_seed(chosen.seed)
-    model = get_model(settings.network.name, len(record.classes), **settings.network.options)
+    model = get_model(network.name, len(record.classes), **network.options)
     facts: dict[str, Any] = {
-        "network": settings.network.name,
-        "options": settings.network.options,
+        "network": network.name,
+        "options": network.options,
         "classes": record.classes,
         "colours": record.colours,
         "dataset": record.title,
@@ -54,43 +51,53 @@ def main(
         with open_curves(paths.training) as live:
             live.log_metric("epoch", released["epoch"] or 0)
     else:
-        weights = start_from(model, settings, paths)
+        initial = initial_weights(planned, paths, experiment)
+        weights = start_from(model, initial)
         facts["weights"] = weights
+        resume = Resume(paths.resume, fingerprint(planned, initial, record))
         ran = train(
             model, chosen, paths.data, output=paths.checkpoints, curves=paths.training, facts=facts, resume=resume
         )
         if ran is None:
             return False  # another process of the same training writes
-    stage = f"train@{dataset}-{experiment}"
-    write_run(paths.training, stage, [settings], USED, record, **ran, weights=weights, split=chosen.split)
+    write_run(paths.checkpoints, planned, record, **ran, weights=weights, split=chosen.split)
     return True
 
 
-def start_from(model: nn.Module, settings: Settings, paths: Paths) -> Any:
-    """Fill the backbone as the profile says; return where its weights came from."""
-    path = initial_weights(settings, paths)
-    if path is None:
-        if settings.weights != "none":
-            typer.echo(f"{settings.network.name}: no ImageNet weights are known for it; training starts from scratch")
+def initial_weights(planned: Planned, paths: Paths, experiment: str) -> tuple[Path, Any] | None:
+    """The file that the backbone starts from and where it came from, as the stage weights left them; None for none.
+
+    Raises:
+        InputError: they could not be had.
+    """
+    note = read_json(paths.weights / f"{experiment}.json")
+    name = note.pop("backbone")
+    if "missing" in note:
+        raise InputError(f"no ImageNet weights of {name}: {note['missing']}")
+    if name is None:
+        if planned.settings["weights"] != "none":
+            network = planned.settings["network"]["name"]
+            typer.echo(f"{network}: no ImageNet weights are known for it; training starts from scratch")
+        return None
+    return paths.weights / f"{name}.safetensors", note
+
+
+def start_from(model: nn.Module, initial: tuple[Path, Any] | None) -> Any:
+    """Fill the backbone; return where its weights came from, for people."""
+    if initial is None:
         return "none"
+    path, origin = initial
     load_backbone(model, path)
-    return read_json(paths.weights / "weights.json")[path.stem]
+    return origin
 
 
-def initial_weights(settings: Settings, paths: Paths) -> Path | None:
-    """The file that the backbone starts from; None for none."""
-    backbone = settings.network.options.get("backbone")
-    return paths.weights / f"{backbone}.safetensors" if settings.weights != "none" and backbone else None
-
-
-def fingerprint(settings: Settings, code: str, paths: Paths, record: DatasetRecord) -> dict[str, str]:
-    """What a training must have in common with a stopped one to go on from it; ``code`` is a digest."""
-    weights = initial_weights(settings, paths)
+def fingerprint(planned: Planned, initial: tuple[Path, Any] | None, record: DatasetRecord) -> dict[str, str]:
+    """What a training must have in common with a stopped one to go on from it."""
     return {
-        "parameters": settings.digest(*USED),
-        "code": code,
+        "parameters": planned.digest(),
+        "code": planned.code_digest(),
         "data": record.fingerprint,
-        "initial weights": sha256(weights) if weights and weights.exists() else "none",
+        "initial weights": sha256(initial[0]) if initial else "none",
         "versions": f"torch {torch.__version__}",
     }
 

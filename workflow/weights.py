@@ -1,33 +1,38 @@
 """Stage weights: the ImageNet weights that a data set's trainings start from, or none."""
 
+import json
+from typing import Any
+
 import typer
 
 from mfaranet.errors import InputError
 from mfaranet.files import write_json
-from mfaranet.params import Params, load
+from mfaranet.settings import WeightsFile
 from mfaranet.weights import fetch_backbone
 from workflow.common import Paths, start
+from workflow.planned import Planned
 
 
 def main(dataset: str = typer.Argument(help="a data set of params.yaml")) -> None:
-    """Fetch, check and convert the weights of the backbones that the selected experiments train."""
-    params = load()
+    """Fetch, check and convert the weights of the backbones, and write for each training which it starts from.
+
+    A training depends on its own note alone. Weights that cannot be had stop the trainings that need them, not this.
+    """
+    planned = Planned.read("weights", dataset)
     output = Paths(dataset).weights
     origins = {}
-    if params.profile(dataset).weights == "imagenet":
-        for name in backbones(params, dataset):
-            if name not in params.weights:
+    for name, file in planned.settings["files"].items():
+        try:
+            if file is None:
                 raise InputError(f"params.yaml: weights has no file for the backbone {name}; add one")
-            origins[name] = fetch_backbone(name, params.weights[name], output)
-    write_json(output / "weights.json", origins)
+            origins[name] = fetch_backbone(name, WeightsFile.model_validate_json(json.dumps(file)), output)
+        except InputError as error:
+            typer.secho(f"{name}: {error}", fg="red", err=True)
+            origins[name] = {"missing": str(error)}
+    for experiment, name in planned.settings["experiments"].items():
+        note: dict[str, Any] = {"backbone": name, **origins[name]} if name else {"backbone": None}
+        write_json(output / f"{experiment}.json", note)
     typer.echo(f"ImageNet weights for {dataset}: {', '.join(origins) or 'none'}")
-
-
-def backbones(params: Params, dataset: str) -> list[str]:
-    """The backbones that the selected experiments train."""
-    selected = [params.settings(dataset, experiment) for experiment in params.selected_experiments]
-    names = {each.network.options.get("backbone") for each in selected if not each.train.released}
-    return sorted(name for name in names if name)
 
 
 if __name__ == "__main__":

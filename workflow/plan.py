@@ -1,0 +1,131 @@
+"""Stage plan: what each run of each stage uses, a small file for each, from params.yaml and the source code.
+
+A run's file has its settings, base, profile and differences merged, and a digest of each module of its code.
+The other stages depend on their file and on data, so that an edit makes stale what it changes and nothing else.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from mfaranet.errors import report_errors
+from mfaranet.files import atomic_folder
+from mfaranet.models import home
+from mfaranet.params import Params, load, pruned_name
+from mfaranet.settings import NetworkSettings, Settings, Strict
+from workflow.planned import FOLDER
+from workflow.sources import digests
+
+AROUND = {
+    "mfaranet",
+    "mfaranet.errors",
+    "mfaranet.files",
+    "mfaranet.params",
+    "mfaranet.settings",
+    "workflow",
+    "workflow.common",
+    "workflow.gpus",
+    "workflow.planned",
+    "workflow.running",
+    "workflow.snapshot",
+    "workflow.sources",
+}
+"""Modules that check, start, read, write and describe. What they make of settings stands in the plan, and an edit of
+the rest reruns nothing."""
+PUBLISHED = "mfaranet/published.yaml"
+
+Run = tuple[tuple[str, ...], dict[str, Any], list[str]]
+"""Stage and names of a run, its settings, and the modules that are imported by a name that it works out."""
+
+
+def main() -> None:
+    """Write the plan anew."""
+    params = load()
+    with atomic_folder(FOLDER) as folder:
+        for names, settings, modules in runs(params):
+            stage = names[1] if len(names) > 1 else names[0]
+            content = {"settings": settings, "code": code(stage, modules)}
+            path = (folder / Path(*names)).with_suffix(".yaml")
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(yaml.dump(content, Dumper=yaml.CSafeDumper, sort_keys=False), encoding="utf-8")
+
+
+def code(stage: str, modules: list[str]) -> dict[str, str]:
+    """The digests of the code that a stage runs."""
+    files = [PUBLISHED] if stage in ("tables", "figures") else []
+    found = digests([f"workflow.{stage}", *modules], files)
+    return {name: digest for name, digest in found.items() if name not in AROUND}
+
+
+def runs(params: Params) -> Iterator[Run]:
+    """Every run that params.yaml selects, with the stage that checks it as a whole."""
+    networks = params.networks()
+    modules = sorted({home(each["network"]["name"])[0] for each in networks.values()})
+    yield ("check",), {"experiments": networks}, modules
+    for dataset in params.datasets:
+        for names, settings, modules in _of_one(params, dataset):
+            yield (dataset, *names), settings, modules
+
+
+def _of_one(params: Params, dataset: str) -> Iterator[Run]:
+    profile = params.profile(dataset)
+    every = {name: params.settings(dataset, name) for name in params.experiments}
+    selected = {name: every[name] for name in params.selected_experiments}
+    yield ("data",), {"data": _dump(profile.data)}, []
+    yield ("weights",), _weights(params, profile.weights, selected), []
+    for name, settings in selected.items():
+        network = {"network": _dump(settings.network)}
+        training = {"weights": profile.weights, **network, "train": _dump(settings.train)}
+        yield ("train", name), training, _modules(settings.network)
+    for name in params.measured_experiments:
+        yield ("evaluate", name), _evaluation(every[name]), _modules(every[name].network)
+    for name in params.pruned_experiments:
+        pruned = every[pruned_name(name)]
+        settings_of = {"network": _dump(pruned.network), "checkpoint": pruned.evaluate.checkpoint}
+        yield ("prune", name), settings_of, _modules(every[name].network, pruned.network)
+    for name in params.submissions:
+        yield ("submission", name), _evaluation(every[name]), _modules(every[name].network)
+    counted = {name: _evaluation(settings) for name, settings in every.items()}
+    networks = [settings.network for settings in every.values()]
+    yield ("complexity",), {"complexity": _dump(params.complexity), "experiments": counted}, _modules(*networks)
+    for measurement in params.latencies:
+        asked = params.measurement(dataset, measurement)
+        timed = {name: every[name].network for name in asked.experiments}
+        content = {"measurement": _dump(asked), "networks": {name: _dump(network) for name, network in timed.items()}}
+        yield ("latency", measurement), content, _modules(*timed.values())
+    for table, definition in params.tables.items():
+        seeds = {name: params.seeds[name] for name in definition.experiments if name in params.seeds}
+        content = {"table": _dump(definition), "tolerances": _dump(params.tolerances), "seeds": seeds}
+        yield ("tables", table), content, []
+    yield ("figures",), {"figures": _dump(params.figures), "seeds": params.seeds}, []
+
+
+def _evaluation(settings: Settings) -> dict[str, Any]:
+    return {"network": _dump(settings.network), "evaluate": _dump(settings.evaluate)}
+
+
+def _weights(params: Params, kind: str, selected: dict[str, Settings]) -> dict[str, Any]:
+    """The backbone that each training starts from, None for none, and where these are found."""
+    trained = {
+        name: None if kind == "none" or settings.train.released else settings.network.options.get("backbone")
+        for name, settings in selected.items()
+    }
+    files = {
+        name: _dump(params.weights[name]) if name in params.weights else None
+        for name in sorted({name for name in trained.values() if name})
+    }
+    return {"experiments": trained, "files": files}
+
+
+def _modules(*networks: NetworkSettings) -> list[str]:
+    return sorted({home(network.name)[0] for network in networks})
+
+
+def _dump(settings: Strict) -> Any:
+    return settings.model_dump(mode="json")
+
+
+if __name__ == "__main__":
+    report_errors(main)
