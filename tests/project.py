@@ -83,6 +83,26 @@ class Project:
         return {str(path): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
 
 
+HOOK = """
+import atexit, json, os, sys, uuid
+
+def write():
+    names = [name for name in sys.modules if name.split('.')[0] in ('mfaranet', 'workflow')]
+    if names:
+        with open(os.path.join(FOLDER, uuid.uuid4().hex + '.json'), 'w') as file:
+            json.dump([sys.argv, names], file)
+
+atexit.register(write)
+"""
+
+
+def watch_imports(project: Project, folder: Path) -> None:
+    """Let each Python process of the project write to ``folder`` which of our modules it has at its end."""
+    folder.mkdir()
+    (folder / "sitecustomize.py").write_text(HOOK.replace("FOLDER", repr(str(folder))))
+    project.environment["PYTHONPATH"] = str(folder)
+
+
 def copy(root: Path) -> Project:
     """What the engines read of the repository, without data, results or a repository of its own."""
     for name in ("mfaranet", "workflow"):

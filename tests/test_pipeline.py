@@ -20,7 +20,7 @@ import torch
 import yaml
 from official import fill, make_input
 from PIL import Image
-from project import EVALUATE, TRAIN, Project, copy
+from project import EVALUATE, TRAIN, Project, copy, watch_imports
 from test_official import released
 from test_weights import classifier_state
 
@@ -28,17 +28,30 @@ import mfaranet
 from mfaranet.cells import resolve
 from mfaranet.checkpoints import load_trained
 from mfaranet.files import sha256
+from workflow.plan import AROUND
 
 TABLES = ("overall", "per_class", "pruned", "complexity", "latency")
-# The stages that a new training reruns, itself included, and the check of params.yaml.
-TRAINED = {
+STAGES = {
     "check",
+    "data",
+    "weights",
+    "train",
+    "evaluate",
+    "prune",
+    "submission",
+    "complexity",
+    "latency",
+    "tables",
+    "figures",
+}
+# The stages that a new training reruns, itself and the plan included.
+TRAINED = {
+    "plan",
     "train@sample-base",
     "evaluate@sample-base",
     "prune@sample-base",
     "evaluate_pruned@sample-base",
     "submission@sample-base",
-    "latency@sample-strict",
     "figures@sample",
     *(f"tables@sample-{name}" for name in TABLES),
 }
@@ -48,6 +61,7 @@ TRAINED = {
 def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
     """The pipeline run once."""
     project = copy(tmp_path_factory.mktemp("project"))
+    watch_imports(project, project.root.with_name(f"{project.root.name}_imports"))
     sample = {"form": "sample", "size": [64, 128], "train": 6, "val": 3, "test": 1, "seed": 0}
     short = {"strict": {"device": "cpu", "sizes": [[64, 128], [64, 64]], "seconds": 0.03, "budget": 2.0}}
     profile = {"data": sample, "weights": "none", "train": TRAIN, "evaluate": EVALUATE, "latency": short}
@@ -90,6 +104,20 @@ def test_a_finished_run_is_clean_and_repeats_nothing(project: Project) -> None:
     assert project.repro() == set()
     assert Image.open(project.root / "results/sample/evaluate/base/pictures.png").width > 500
     assert project.run("git", "status", "--porcelain", "mfaranet", "workflow", "data", "runs") == ""
+
+
+def test_every_module_of_a_stage_is_in_its_plan(project: Project) -> None:
+    """Those that its process has loaded at its end, loader workers included."""
+    seen = set()
+    for path in project.root.with_name(f"{project.root.name}_imports").glob("*.json"):
+        (script, *items), modules = json.loads(path.read_text())
+        stage = Path(script).stem
+        if Path(script).parent.name == "workflow" and stage in STAGES:
+            dataset, *names = items or [""]
+            planned = (project.root / Path("plan", dataset, stage, *names)).with_suffix(".yaml")
+            assert set(modules) - {*content(planned)["code"], *AROUND} == set(), stage
+            seen.add(stage)
+    assert seen == STAGES
 
 
 def test_every_cell_leads_to_its_value(project: Project) -> None:
@@ -184,7 +212,9 @@ def test_a_cell_names_the_run(project: Project) -> None:
     assert (origin["stage"], origin["commit"], origin["modified"]) == ("evaluate@sample-base", head, False)
     assert (origin["dataset"], origin["weights"]) == ("drawn sample 6/3/1 at 64x128", "none")
     printed = project.run(
-        sys.executable, "-c", "from mfaranet.params import load; print(load().settings('sample', 'base').digest())"
+        sys.executable,
+        "-c",
+        "from workflow.planned import Planned; print(Planned.read('evaluate', 'sample', 'base').digest())",
     )
     assert origin["params_sha256"] == printed.strip()
 
@@ -229,7 +259,7 @@ def test_dvc_shows_metrics_params_and_plots(project: Project) -> None:
 
 def test_a_table_definition_reruns_that_table_alone(project: Project) -> None:
     project.change("tables", "overall", "title", value="Another title")
-    assert project.repro("tables") == {"check", "tables@sample-overall"}
+    assert project.repro("tables") == {"plan", "tables@sample-overall"}
     assert "# Another title" in (project.root / "results/sample/tables/overall.md").read_text()
 
 
@@ -242,7 +272,7 @@ def test_another_data_set_leaves_the_first_alone(project: Project, tmp_path: Pat
     assert "CamVid subset 4/2/1" in (project.root / "results/camvid/tables/overall.md").read_text()
     assert project.digests("results/sample") == before
     project.change("datasets", value=["sample", "camvid"])
-    assert project.repro() == {"check"}
+    assert project.repro() == {"plan"}
     assert "up to date" in project.run("dvc", "status")
     project.change("datasets", value=["sample"])
 
@@ -326,6 +356,9 @@ def test_a_spoilt_data_set_stops_its_stage(
     project: Project, tmp_path: Path, spoil: Callable[[Path], None], message: str
 ) -> None:
     before = project.digests("data")
+    project.change("datasets", value=["camvid"])
+    project.run("dvc", "repro", "plan")
+    project.change("datasets", value=["sample"])
     spoil(camvid_subset(tmp_path))
     said = project.run(sys.executable, "-m", "workflow.data", "camvid", status=1, MFARANET_CAMVID=str(tmp_path))
     assert message in said

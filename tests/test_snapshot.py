@@ -1,14 +1,14 @@
 """What is edited while a stage runs is not recorded as what ran."""
 
-import shutil
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from project import STATES, Project, smallest
+from project import Project, smallest
 
 TRAIN = ("dvc", "repro", "train@sample-base")
+LAST = Path("runs/sample/train/base/last.safetensors")
 
 
 @pytest.fixture(scope="module")
@@ -39,37 +39,52 @@ def replace(path: Path, old: str, new: str) -> None:
     path.write_text(path.read_text().replace(old, new, 1))
 
 
-def test_an_edit_while_a_stage_runs_is_not_recorded(project: Project) -> None:
-    def edit() -> None:
-        replace(project.root / "params.yaml", "base_lr: 0.005", "base_lr: 0.5")
-        replace(project.root / "mfaranet/losses.py", '"""', '"""Edited. ')
-
-    said = train(project, edit, status=255)
-    assert "edited while it ran: params.yaml: train.base_lr, mfaranet/losses.py" in said
-    assert "train@sample-base" not in (project.root / "dvc.lock").read_text()
-    (kept,) = (project.root / "runs/edited").iterdir()
-    assert (kept / "results/sample/train/base/metrics.json").exists()
-    assert not (project.root / "runs/sample/train/base").exists()
-    # With the edits taken back, the training that has ended is recorded without another.
-    project.run("git", "checkout", "-q", ".")
-    assert "going on after epoch 6" in project.run(*TRAIN)
-    last = "runs/sample/train/base/last.safetensors"
-    assert (project.root / last).read_bytes() == (kept / last).read_bytes()
-    assert "train@sample-base" not in project.changed()
-
-
-def test_an_edit_of_what_a_stage_does_not_use_leaves_it_alone(project: Project) -> None:
-    shutil.rmtree(project.root / STATES)
-    project.change("profiles", "sample", "train", "epochs", value=5)
-    project.commit("shorter")
+def test_an_edit_while_a_stage_runs_waits_for_the_next_run(project: Project) -> None:
+    """What is recorded is what ran, with the settings and the code of its start; then the edit runs."""
     head = project.run("git", "rev-parse", "HEAD").strip()
+    before = (project.root / LAST.parent).exists()
 
     def edit() -> None:
-        project.change("tables", "overall", "title", value="Another title")
-        replace(project.root / "mfaranet/tables.py", '"""', '"""Edited. ')
+        replace(project.root / "params.yaml", "base_lr: 0.005", "base_lr: 0.05")
+        replace(project.root / "mfaranet/losses.py", "import torch\n", "import torch\n\nraise SystemExit('edited')\n")
         project.commit("meanwhile")
 
+    assert not before
     train(project, edit, status=0)
     run = project.json("runs/sample/train/base/run.json")
-    assert (run["commit"], run["modified"]) == (head, False)  # as at the start
+    assert (run["commit"], run["modified"]) == (head, False)
+    assert run["plan"]["settings"]["train"]["base_lr"] == 0.005
+    assert project.changed() == {"plan", "evaluate@sample-base"}
+    said = project.run(*TRAIN, status=255)
+    assert "edited" in said
+    project.run("git", "revert", "-n", "HEAD")
+    project.run("dvc", "repro", "plan")
     assert "train@sample-base" not in project.changed()
+
+
+def test_code_that_is_not_the_plans_does_not_run(project: Project) -> None:
+    replace(project.root / "mfaranet/losses.py", "import torch\n", "import torch\n\nUNUSED = 1\n")
+    said = project.run("dvc", "repro", "--single-item", "--force", "train@sample-base", status=255)
+    assert "train@sample-base: edited since the plan was made: mfaranet.losses. `dvc repro` makes the plan anew" in said
+    project.run("git", "checkout", "-q", "mfaranet")
+
+
+def test_an_edit_of_the_data_while_a_stage_runs_is_not_recorded(project: Project) -> None:
+    record = project.root / "data/sample/dataset.json"
+    before = record.read_bytes()
+
+    def edit() -> None:
+        record.unlink()  # it may be a link to DVC's cache
+        record.write_bytes(before + b"\n")
+
+    project.change("profiles", "sample", "train", "epochs", value=5)
+    said = train(project, edit, status=255)
+    assert "train-sample-base: edited while it ran: data/sample/dataset.json" in said
+    (kept,) = (project.root / "runs/edited").iterdir()
+    assert (kept / "results/sample/train/base/metrics.json").exists()
+    assert not (project.root / LAST).exists()
+    # With the edit taken back, the training that has ended is recorded without another.
+    record.write_bytes(before)
+    assert "going on after epoch 5" in project.run(*TRAIN)
+    assert (project.root / LAST).read_bytes() == (kept / LAST).read_bytes()
+    assert project.changed() == {"evaluate@sample-base"}

@@ -1,13 +1,16 @@
 """The graph of dvc.yaml as Snakemake needs it. What is private in DVC is used here and nowhere else."""
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import networkx
+from dvc.exceptions import ReproductionError
 from dvc.repo import Repo
 
+from mfaranet.errors import InputError
 from workflow.running import refuse_while_running
 
 PLAN = "plan"
@@ -26,6 +29,7 @@ class Stage:
     inputs: list[str]
     outputs: list[str]
     meta: dict[str, int]
+    reasons: list[str]  # why DVC calls it changed, such as "data/sample: modified"
     changed: bool  # by what DVC says, or below such a stage
 
     @property
@@ -56,16 +60,23 @@ def read(root: str = ".", status: bool = True) -> list[Stage]:
     """All stages, the plan brought up to date; with ``status`` false none counts as changed, and DVC is not asked.
 
     Raises:
-        InputError: stages of this folder are running somewhere, which DVC's status could spoil.
+        InputError: stages of this folder are running somewhere, which DVC's status could spoil; or params.yaml is bad.
     """
     if status:
         refuse_while_running()
     with Repo(root) as repo:
         if status:
-            repo.reproduce(PLAN, single_item=True)
+            _make_plan(repo)
         graph = repo.index.graph  # from a stage to those that it depends on
-        changed = set(repo.status()) if status else set()
+        changed = repo.status() if status else {}
         return [_read_stage(stage, graph, changed) for stage in graph]
+
+
+def _make_plan(repo: Repo) -> None:
+    try:
+        repo.reproduce(PLAN, single_item=True)
+    except ReproductionError as error:  # the stage has said why
+        raise InputError(str(error)) from None
 
 
 def forced(stages: list[Stage], settings: Any) -> set[str]:
@@ -74,7 +85,7 @@ def forced(stages: list[Stage], settings: Any) -> set[str]:
     return {stage.name for stage in stages if settings.forceall or names & {stage.rule, *stage.outputs}}
 
 
-def _read_stage(stage: Any, graph: networkx.DiGraph, changed: set[str]) -> Stage:
+def _read_stage(stage: Any, graph: networkx.DiGraph, changed: Mapping[str, list[Any]]) -> Stage:
     upstream = list(graph.successors(stage))
     above = frozenset(each.addressing for each in networkx.descendants(graph, stage))
     made = [out.def_path for each in upstream for out in each.outs]
@@ -88,8 +99,16 @@ def _read_stage(stage: Any, graph: networkx.DiGraph, changed: set[str]) -> Stage
         inputs=list(dict.fromkeys(inputs)),
         outputs=[out.def_path for out in stage.outs],
         meta={**DEFAULTS, **(stage.meta or {})},
-        changed=stage.addressing in changed or bool(above & changed - {CHECK}),
+        reasons=[text for entry in changed.get(stage.addressing, []) for text in _reasons(entry)],
+        changed=stage.addressing in changed or bool(above & changed.keys() - {CHECK}),
     )
+
+
+def _reasons(entry: str | dict[str, dict[str, str]]) -> list[str]:
+    """One entry of DVC's status, a line for each path."""
+    if isinstance(entry, str):
+        return [entry]
+    return [f"{path}: {how}" for paths in entry.values() for path, how in paths.items()]
 
 
 def _overlap(one: str, other: str) -> bool:

@@ -1,0 +1,133 @@
+"""An edit makes stale the runs that compute something else because of it, and no others."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from project import Project, copy
+
+from workflow.sources import digests
+
+NETWORK = "mfaranet/models/comparators"
+OF_ALL_NETWORKS = {"check.yaml", "sample/complexity.yaml"}
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """All of params.yaml with two of the compared networks selected, planned."""
+    project = copy(tmp_path_factory.mktemp("project"))
+    project.change("selected_experiments", value=[*project.params()["selected_experiments"], "enet", "erfnet"])
+    planned(project)
+    return project
+
+
+def planned(project: Project) -> dict[str, str]:
+    """The plan of each run, made anew."""
+    project.run("python", "-m", "workflow.plan")
+    folder = project.root / "plan"
+    return {path.relative_to(folder).as_posix(): path.read_text() for path in folder.rglob("*.yaml")}
+
+
+@pytest.fixture
+def stale(project: Project) -> Any:
+    """Which runs an edit makes stale; it is taken back afterwards."""
+    before = planned(project)
+    saved = {path: path.read_text() for path in project.root.rglob("*") if path.suffix in (".py", ".yaml")}
+
+    def after(edit: Callable[[Project], None]) -> set[str]:
+        edit(project)
+        now = planned(project)
+        return {name for name in {**before, **now} if before.get(name) != now.get(name)}
+
+    yield after
+    for path in project.root.rglob("*.py"):
+        if path not in saved:
+            path.unlink()
+    for path, text in saved.items():
+        path.write_text(text)
+
+
+def append(path: str, text: str) -> Callable[[Project], None]:
+    def edit(project: Project) -> None:
+        with (project.root / path).open("a") as file:
+            file.write(text)
+
+    return edit
+
+
+def test_words_and_layout_make_nothing_stale(stale: Any) -> None:
+    def edit(project: Project) -> None:
+        for folder in ("mfaranet", "workflow"):
+            for path in (project.root / folder).rglob("*.py"):
+                text = path.read_text().replace('"""', '"""Edited. ', 1).replace("(\n", "(  # a comment\n\n")
+                path.write_text(f"# A comment.\n\n{text}\n\n# Another one.\n")
+
+    assert stale(edit) == set()
+
+
+def test_a_new_network_makes_no_other_run_stale(stale: Any) -> None:
+    def edit(project: Project) -> None:
+        text = (project.root / f"{NETWORK}/enet.py").read_text()
+        (project.root / f"{NETWORK}/newnet.py").write_text(text.replace("def enet(", "def newnet("))
+
+    assert stale(edit) == set()
+    name = {"network": {"name": "newnet"}, "train": {}, "evaluate": {}}
+    assert stale(lambda project: project.change("experiments", "newnet", value=name)) == OF_ALL_NETWORKS
+
+
+def test_a_computation_of_one_network(stale: Any) -> None:
+    """Its experiments, the counts, and the measurement of the compared networks."""
+    own = {f"sample/{stage}/enet.yaml" for stage in ("train", "evaluate")}
+    found = stale(append(f"{NETWORK}/enet.py", "\nUNUSED = 1\n"))
+    assert found == {*own, *OF_ALL_NETWORKS, "sample/latency/comparison.yaml"}
+
+
+def test_a_learning_rate_of_one_experiment(stale: Any) -> None:
+    def edit(project: Project) -> None:
+        project.change("experiments", "dropout", "train", value={"base_lr": 0.01})
+
+    assert stale(edit) == {"sample/train/dropout.yaml"}
+
+
+def test_a_base_setting_that_is_overridden(stale: Any, project: Project) -> None:
+    profile = project.params()["profiles"]["sample"]["train"]
+    assert profile["epochs"] != 777 != project.params()["train"]["epochs"]
+    assert stale(lambda project: project.change("train", "epochs", value=777)) == set()
+    # base_lr: by two of the compared networks, which are not selected, but by no profile.
+    found = stale(lambda project: project.change("train", "base_lr", value=0.007))
+    assert found == {f"sample/train/{name}.yaml" for name in project.params()["selected_experiments"]}
+
+
+def test_a_loss_makes_no_measurement_stale(stale: Any) -> None:
+    found = stale(append("mfaranet/training.py", "\nUNUSED = 1\n"))
+    assert {Path(name).parent.name for name in found} == {"train"}
+
+
+def test_a_table_and_what_is_published(stale: Any, project: Project) -> None:
+    edit = stale(lambda project: project.change("tables", "pruned", "title", value="Another"))
+    assert edit == {"sample/tables/pruned.yaml"}
+    tables = {f"sample/tables/{name}.yaml" for name in project.params()["tables"]}
+    edited = stale(lambda project: project.change("tolerances", "gflops", value=0.5))
+    assert edited == tables
+    path = "mfaranet/published.yaml"
+    text = (project.root / path).read_text()
+    (project.root / path).write_text(text.replace("title: ENet", "title: E-Net"))
+    assert stale(append(path, "# a comment\n")) == {*tables, "sample/figures.yaml"}
+
+
+def test_imports(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In functions and from packages, not for type checkers; digests of meaning."""
+    monkeypatch.chdir(tmp_path)
+    package = tmp_path / "mfaranet"
+    package.mkdir()
+    (package / "__init__.py").write_text('"""Words."""\n')
+    (package / "a.py").write_text(
+        "from typing import TYPE_CHECKING\nfrom mfaranet import b\nif TYPE_CHECKING:\n    import mfaranet.d\n"
+        "def f(x):\n    import mfaranet.c\n    return x + 1\n"
+    )
+    for name in "bcd":
+        (package / f"{name}.py").write_text("X = 1\n")
+    found = digests(["mfaranet.a"])
+    assert list(found) == ["mfaranet", "mfaranet.a", "mfaranet.b", "mfaranet.c"]
+    assert found["mfaranet.b"] == found["mfaranet.c"]
