@@ -1,7 +1,12 @@
 """MFARANet and the pipeline around it."""
 
 import importlib
+import os
 from typing import TYPE_CHECKING, Any
+
+# OpenMP's threads spin while they wait for each other, and take the cores of whoever else is at work; after so many
+# turns they sleep. Read when torch is loaded; measured by benchmarks/threads.py.
+os.environ.setdefault("GOMP_SPINCOUNT", "5000")
 
 if TYPE_CHECKING:
     from mfaranet.measure.complexity import complexity

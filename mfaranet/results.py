@@ -28,10 +28,13 @@ class Results:
     def cell(self, folder: str, file: str, pointer: str, show: Callable[[Any], str] = str, scale: float = 1) -> Cell:
         """The value at a JSON pointer of ``<folder>/<file>``, times ``scale``; run.json beside it describes its run."""
         path = self.root / folder / file
-        value = resolve(self._read(path), pointer, path)
+        content = self._read(path)
+        value = resolve(content, pointer, path)
         if value is None:
             return BLANK
-        run = self.run(folder)
+        entry = content.get(pointer.split("/")[1])
+        # One that was kept is of an earlier run than the file.
+        run = {**self.run(folder), **(entry.get("run", {}) if isinstance(entry, dict) else {})}
         origin = {
             "file": path.as_posix(),
             "pointer": pointer,
@@ -108,7 +111,7 @@ class Results:
             f"FPS: images per second here, one at a time, by the protocol {asked['protocol']} (latency.{measurement} "
             f"of params.yaml) on {run['device']} ({run['processor']}, {run['threads']} threads), {asked['precision']}, "
             f"{asked['memory_format'].replace('_', ' ')}, {'with' if run.get('tf32') else 'without'} TF32, torch "
-            f"{run['versions']['torch']}. Of this machine alone."
+            f"{run['versions']['torch']}; networks with initial weights, which change nothing. Of this machine alone."
         )
 
     def defined(self, pointer: str, value: str, text: str | None = None) -> Cell:

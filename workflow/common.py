@@ -3,7 +3,7 @@
 import functools
 import importlib.metadata
 import platform
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -78,6 +78,24 @@ def refuse_other_code(script: Path) -> None:
                 f"{file} would run, but what is recorded is {here}; start the stage in the root of its repository, by "
                 f"DVC, Snakemake or `python -m workflow.{script.stem}`"
             )
+
+
+def kept(path: Path, wanted: Mapping[str, str]) -> dict[str, Any]:
+    """The entries of an earlier result that still hold, so that a new network adds its own and no more.
+
+    Args:
+        path: the result, each entry with its ``run`` (see entry_run); it need not be there.
+        wanted: of each entry a digest of all that it comes from.
+    """
+    entries = read_json(path) if path.exists() else {}
+    return {
+        name: entry for name, entry in entries.items() if wanted.get(name, "") == entry.get("run", {}).get("made_of")
+    }
+
+
+def entry_run(made_of: str) -> dict[str, Any]:
+    """What an entry says of its own run, where the result as a whole may be of a later one."""
+    return {"made_of": made_of, **commit()}
 
 
 def write_run(folder: Path, planned: Planned, record: "DatasetRecord", **facts: Any) -> None:

@@ -11,16 +11,19 @@ from mfaranet.files import write_json
 from mfaranet.inference import PROTOCOLS
 from mfaranet.measure.complexity import complexity
 from mfaranet.models import get_model
-from mfaranet.settings import ComplexitySettings, EvaluateSettings, NetworkSettings, Size, Strict, size_name
-from workflow.common import Paths, start, write_run
-from workflow.planned import Planned
+from mfaranet.settings import ComplexitySettings, NetworkSettings, Size, Strict, size_name
+from workflow.common import Paths, entry_run, kept, start, write_run
+from workflow.planned import Planned, digest
 
 
-class Measured(Strict):
-    """What is counted of an experiment."""
+class Counted(Strict):
+    """What is counted of an experiment, and a digest of the code that does."""
 
     network: NetworkSettings
-    evaluate: EvaluateSettings
+    protocols: list[str]
+    input_size: Size
+    window_size: Size
+    code: str
 
 
 def main(dataset: str = typer.Argument(help="a data set of params.yaml")) -> None:
@@ -29,20 +32,22 @@ def main(dataset: str = typer.Argument(help="a data set of params.yaml")) -> Non
     asked: ComplexitySettings = planned.part("complexity", ComplexitySettings)
     paths = Paths(dataset)
     record = DatasetRecord.load(paths.data)
-    experiments: dict[str, Measured] = planned.part("experiments", dict[str, Measured])
-    wanted: dict[str, set[Size]] = {}  # many experiments share a network
-    for each in experiments.values():
-        sizes = {*asked.sizes, *input_sizes(each.evaluate).values()}
-        wanted.setdefault(each.network.model_dump_json(), set()).update(sizes)
-    counts = {
-        network: count(NetworkSettings.model_validate_json(network), len(record.classes), sorted(sizes))
-        for network, sizes in tqdm(wanted.items(), desc="complexity")
+    experiments: dict[str, Counted] = planned.part("experiments", dict[str, Counted])
+    path = paths.complexity / "complexity.json"
+    made_of = {
+        name: digest({**planned.settings["experiments"][name], "sizes": asked.sizes, "classes": len(record.classes)})
+        for name in experiments
     }
-    result = {
-        name: {**counts[each.network.model_dump_json()], "input_sizes": input_sizes(each.evaluate)}
-        for name, each in experiments.items()
-    }
-    write_json(paths.complexity / "complexity.json", result)
+    result = kept(path, made_of)
+    counts: dict[str, Any] = {}  # many experiments share a network
+    for name, each in tqdm(experiments.items(), desc="complexity"):
+        if name not in result:
+            seen = input_sizes(each)
+            sizes = sorted({*asked.sizes, *seen.values()})
+            key = f"{each.network.model_dump_json()} at {sizes}"
+            counts[key] = counts.get(key) or count(each.network, len(record.classes), sizes)
+            result[name] = {**counts[key], "input_sizes": seen, "run": entry_run(made_of[name])}
+    write_json(path, {name: result[name] for name in experiments})
     write_run(paths.complexity, planned, record, weights=None, classes=len(record.classes), sizes=asked.sizes)
 
 
@@ -62,11 +67,11 @@ def count(network: NetworkSettings, num_classes: int, sizes: list[Size]) -> dict
     }
 
 
-def input_sizes(settings: EvaluateSettings) -> dict[str, Size]:
+def input_sizes(experiment: Counted) -> dict[str, Size]:
     """Height and width of what the network sees in one pass of each protocol."""
     return {
-        protocol: settings.window_size if PROTOCOLS[protocol].scales else settings.input_size
-        for protocol in settings.protocols
+        protocol: experiment.window_size if PROTOCOLS[protocol].scales else experiment.input_size
+        for protocol in experiment.protocols
     }
 
 

@@ -14,9 +14,9 @@ from mfaranet.files import write_json
 from mfaranet.measure.folding import fold_batch_norm
 from mfaranet.measure.latency import measure
 from mfaranet.models import get_model
-from mfaranet.settings import LatencySettings, NetworkSettings
-from workflow.common import Paths, start, write_run
-from workflow.planned import Planned
+from mfaranet.settings import LatencySettings
+from workflow.common import Paths, entry_run, kept, start, write_run
+from workflow.planned import Planned, digest
 
 
 def main(
@@ -29,44 +29,48 @@ def main(
     """
     planned = Planned.read("latency", dataset, measurement)
     settings: LatencySettings = planned.part("measurement", LatencySettings)
-    networks: dict[str, NetworkSettings] = planned.part("networks", dict[str, NetworkSettings])
     paths = Paths(dataset)
     record = DatasetRecord.load(paths.data)
     device = choose_device(settings.device, f"latency.{measurement}.device")
     allow_tf32(settings.tf32)
     if settings.threads:
         torch.set_num_threads(settings.threads)
-    forms: dict[str, nn.Module] = {}
-    for name, network in networks.items():
-        model = get_model(network.name, len(record.classes), **network.options)
-        forms[f"{name} unfolded"] = model
-        forms[f"{name} folded"] = fold_batch_norm(model)
-    timings = measure(forms, settings, device)
+    machine = {**device_facts(device), "processor": processor(), "threads": torch.get_num_threads()}
+    how = {**machine, "torch": torch.__version__, "classes": len(record.classes)}
+    how |= {key: value for key, value in planned.settings["measurement"].items() if key != "experiments"}
+    made_of = {name: digest({**how, **each}) for name, each in planned.settings["networks"].items()}
     name = f"{device_name(device)}-{settings.precision}-{settings.memory_format}-torch{torch.__version__}.json"
     file = name.lower().replace(" ", "_")
-    folder = paths.latency / measurement
-    write_json(
-        folder / file,
-        {
-            name: {
-                "network": network.name,
-                "sizes": {
-                    size: {form: timings[f"{name} {form}"][size] for form in ("unfolded", "folded")}
-                    for size in timings[f"{name} unfolded"]
-                },
-            }
-            for name, network in networks.items()
-        },
-    )
+    path = paths.latency / measurement / file
+    result = kept(path, made_of)
+    forms: dict[str, nn.Module] = {}
+    networks = {name: each["network"] for name, each in planned.settings["networks"].items()}
+    for name, network in networks.items():
+        if name not in result:
+            model = get_model(network["name"], len(record.classes), **network["options"])
+            forms[f"{name} unfolded"] = model
+            forms[f"{name} folded"] = fold_batch_norm(model)
+    timings = measure(forms, settings, device)
+    result |= {
+        name: {
+            "network": network["name"],
+            "sizes": {
+                size: {form: timings[f"{name} {form}"][size] for form in ("unfolded", "folded")}
+                for size in timings[f"{name} unfolded"]
+            },
+            "run": entry_run(made_of[name]),
+        }
+        for name, network in networks.items()
+        if name not in result
+    }
+    write_json(path, {name: result[name] for name in networks})
     write_run(
-        folder,
+        path.parent,
         planned,
         record,
         weights=None,
         file=file,
-        **device_facts(device),
-        processor=processor(),
-        threads=torch.get_num_threads(),
+        **machine,
         measurement=settings.model_dump(mode="json"),
     )
 

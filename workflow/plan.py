@@ -4,6 +4,7 @@ A run's file has its settings, base, profile and differences merged, and a diges
 The other stages depend on their file and on data, so that an edit makes stale what it changes and nothing else.
 """
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from mfaranet.files import atomic_folder
 from mfaranet.models import home
 from mfaranet.params import Params, load, pruned_name
 from mfaranet.settings import NetworkSettings, Settings, Strict
-from workflow.planned import FOLDER
+from workflow.planned import FOLDER, digest
 from workflow.sources import digests
 
 AROUND = {
@@ -49,7 +50,8 @@ def main() -> None:
             content = {"settings": settings, "code": code(stage, modules)}
             path = (folder / Path(*names)).with_suffix(".yaml")
             path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(yaml.dump(content, Dumper=yaml.CSafeDumper, sort_keys=False), encoding="utf-8")
+            text = yaml.dump(json.loads(json.dumps(content)), Dumper=yaml.CSafeDumper, sort_keys=False)
+            path.write_text(text, encoding="utf-8")
 
 
 def code(stage: str, modules: list[str]) -> dict[str, str]:
@@ -71,6 +73,7 @@ def runs(params: Params) -> Iterator[Run]:
 
 def _of_one(params: Params, dataset: str) -> Iterator[Run]:
     profile = params.profile(dataset)
+    tolerances = _dump(params.tolerances)
     every = {name: params.settings(dataset, name) for name in params.experiments}
     selected = {name: every[name] for name in params.selected_experiments}
     yield ("data",), {"data": _dump(profile.data)}, []
@@ -87,19 +90,39 @@ def _of_one(params: Params, dataset: str) -> Iterator[Run]:
         yield ("prune", name), settings_of, _modules(every[name].network, pruned.network)
     for name in params.submissions:
         yield ("submission", name), _evaluation(every[name]), _modules(every[name].network)
-    counted = {name: _evaluation(settings) for name, settings in every.items()}
+    counted = {
+        name: {
+            "network": _dump(settings.network),
+            "protocols": settings.evaluate.protocols,
+            "input_size": settings.evaluate.input_size,
+            "window_size": settings.evaluate.window_size,
+            "code": _measured("complexity", settings.network),
+        }
+        for name, settings in every.items()
+    }
     networks = [settings.network for settings in every.values()]
     yield ("complexity",), {"complexity": _dump(params.complexity), "experiments": counted}, _modules(*networks)
     for measurement in params.latencies:
         asked = params.measurement(dataset, measurement)
         timed = {name: every[name].network for name in asked.experiments}
-        content = {"measurement": _dump(asked), "networks": {name: _dump(network) for name, network in timed.items()}}
+        content = {
+            "measurement": _dump(asked),
+            "networks": {
+                name: {"network": _dump(network), "code": _measured("latency", network)}
+                for name, network in timed.items()
+            },
+        }
         yield ("latency", measurement), content, _modules(*timed.values())
+    seeds = params.seeds
     for table, definition in params.tables.items():
-        seeds = {name: params.seeds[name] for name in definition.experiments if name in params.seeds}
-        content = {"table": _dump(definition), "tolerances": _dump(params.tolerances), "seeds": seeds}
-        yield ("tables", table), content, []
-    yield ("figures",), {"figures": _dump(params.figures), "seeds": params.seeds}, []
+        shown = {name: seeds[name] for name in definition.experiments if name in seeds}
+        yield ("tables", table), {"table": _dump(definition), "tolerances": tolerances, "seeds": shown}, []
+    yield ("figures",), {"figures": _dump(params.figures), "seeds": seeds}, []
+
+
+def _measured(stage: str, network: NetworkSettings) -> str:
+    """A digest of the code that counts or times one network; what is known of the others is kept (see common.kept)."""
+    return digest(code(stage, _modules(network)))
 
 
 def _evaluation(settings: Settings) -> dict[str, Any]:

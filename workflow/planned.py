@@ -51,11 +51,11 @@ class Planned:
 
     def digest(self) -> str:
         """SHA-256 over the settings, the same for the same values in any order."""
-        return _digest(self.settings)
+        return digest(self.settings)
 
     def code_digest(self) -> str:
         """SHA-256 over the digests of the code."""
-        return _digest(self.code)
+        return digest(self.code)
 
     def load_code(self) -> None:
         """Import all of the code, so that an edit from now on changes nothing that runs.
@@ -75,5 +75,6 @@ class Planned:
             import_module(module)
 
 
-def _digest(content: Mapping[str, Any]) -> str:
+def digest(content: Mapping[str, Any]) -> str:
+    """SHA-256, the same for the same values in any order."""
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()

@@ -20,12 +20,12 @@ def digests(roots: Iterable[str], files: Iterable[str] = ()) -> dict[str, str]:
     works out, as networks are, is not seen and has to be given. ``files`` are YAML files that it reads; a name that is
     none is left out.
     """
-    found = {name: _digest(read_yaml(Path(name))) for name in files if Path(name).exists()}
+    found = {name: _data(Path(name)) for name in files if Path(name).exists()}
     waiting = list(roots)
     while waiting:
         name = waiting.pop()
-        if name not in found and _path(name).exists():
-            found[name], imported = _read(_path(name))
+        if name not in found and (path := _path(name)):
+            found[name], imported = _read(path)
             waiting += imported
     return dict(sorted(found.items()))
 
@@ -36,13 +36,21 @@ def _read(path: Path) -> tuple[str, list[str]]:
     return _digest(_shape(tree)), sorted(set(_imports(tree)))
 
 
+@cache
+def _data(path: Path) -> str:
+    return _digest(read_yaml(path))
+
+
 def _digest(content: Any) -> str:
     return hashlib.sha256(json.dumps(content).encode()).hexdigest()[:16]
 
 
-def _path(name: str) -> Path:
+@cache
+def _path(name: str) -> Path | None:
+    """The file of one of our modules, None for what is none."""
     module = Path(*name.split("."))
-    return module / "__init__.py" if module.is_dir() else module.with_suffix(".py")
+    path = module / "__init__.py" if module.is_dir() else module.with_suffix(".py")
+    return path if module.parts[0] in PACKAGES and path.exists() else None
 
 
 def _imports(tree: ast.AST) -> Iterator[str]:
@@ -53,8 +61,8 @@ def _imports(tree: ast.AST) -> Iterator[str]:
         elif isinstance(node, ast.ImportFrom) and node.module:
             names = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
         for name in names:
-            parts = name.split(".")
-            if parts[0] in PACKAGES and _path(name).exists():
+            if _path(name):
+                parts = name.split(".")
                 yield from (".".join(parts[:end]) for end in range(1, len(parts) + 1))
 
 
