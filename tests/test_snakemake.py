@@ -306,7 +306,7 @@ def test_a_colleague_goes_on_from_what_was_pushed(project: Project, tmp_path: Pa
 
 def test_the_linter_has_two_complaints(project: Project) -> None:
     said = project.run("snakemake", "--lint", status=1)
-    # Two exceptions: all rules run in the environment of constraints.txt, and the stage plan makes a folder of its name.
+    # Two exceptions: all rules run in the environment of constraints.txt; the stage plan makes a folder of its name.
     assert set(re.findall(r"^    \* (.*):$", said, re.MULTILINE)) == {
         "Specify a conda environment or container for each rule.",
         "Param stage is a prefix of input or output file but hardcoded",
