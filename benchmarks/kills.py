@@ -74,8 +74,9 @@ def copy(root: Path) -> Path:
     profile["data"] |= {"train": 16, "val": 2, "test": 1}
     profile["train"] |= {"epochs": 8, "batch_size": 4, "accumulate": 2, "workers": 1, "validate_every": 3}
     path.write_text(yaml.safe_dump(params))
-    for stage in ("data", "weights"):
-        subprocess.run([sys.executable, "-m", f"workflow.{stage}", "sample"], cwd=root, env=ONE_THREAD, check=True)
+    for stage in (["plan"], ["data", "sample"], ["weights", "sample"]):
+        command = [sys.executable, "-m", f"workflow.{stage[0]}", *stage[1:]]
+        subprocess.run(command, cwd=root, env=ONE_THREAD, check=True)
     return root
 
 
@@ -99,7 +100,7 @@ def files(root: Path) -> dict[str, bytes]:
 
 def states(root: Path) -> list[str]:
     """The epochs that the next training could go on from."""
-    return sorted(path.stem for path in (root / STATES).glob("epoch_*.pt"))
+    return sorted(path.stem for path in (root / STATES).glob("*/epoch_*.pt"))
 
 
 def clear(root: Path) -> None:
