@@ -26,6 +26,7 @@ lint: $(READY)
 
 bench: $(READY)
 	python -m benchmarks.pruning
+	python -m benchmarks.threads
 	python -m benchmarks.engines
 
 # A downloaded zip has no .git, and DVC wants to be told.
