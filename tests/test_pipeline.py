@@ -30,6 +30,8 @@ from mfaranet.checkpoints import load_trained
 from mfaranet.files import sha256
 from workflow.plan import AROUND
 
+MEASURED = ["base", "base_pruned"]
+EXPERIMENTS = [*MEASURED, "released_val", "released_val_pruned", "released_test"]
 TABLES = ("overall", "per_class", "pruned", "complexity", "latency")
 STAGES = {
     "check",
@@ -63,15 +65,20 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
     project = copy(tmp_path_factory.mktemp("project"))
     watch_imports(project, project.root.with_name(f"{project.root.name}_imports"))
     sample = {"form": "sample", "size": [64, 128], "train": 6, "val": 3, "test": 1, "seed": 0}
+    params = project.params()
     short = {"strict": {"device": "cpu", "sizes": [[64, 128], [64, 64]], "seconds": 0.03, "budget": 2.0}}
     profile = {"data": sample, "weights": "none", "train": TRAIN, "evaluate": EVALUATE, "latency": short}
     project.change("profiles", "sample", value=profile)
     project.change("profiles", "camvid", "latency", value=short)
     project.change("latencies", value=["strict"])
-    project.change("latency", "strict", "experiments", value=["base", "base_pruned"])
+    project.change("latency", value={"strict": {**params["latency"]["strict"], "experiments": MEASURED}})
+    project.change("figures", value={**params["figures"], "experiments": MEASURED, "comparison": "strict"})
     project.change("selected_experiments", value=["base"])
+    project.change("experiments", value={name: params["experiments"][name] for name in EXPERIMENTS})
     project.change("experiments", "base", "evaluate", value={})
-    project.change("tables", value={name: project.params()["tables"][name] for name in TABLES})
+    project.change("tables", value={name: params["tables"][name] for name in TABLES})
+    for table in ("complexity", "latency"):
+        project.change("tables", table, "experiments", value=MEASURED)
     project.change("profiles", "camvid", "train", value=TRAIN)
     project.change("profiles", "camvid", "evaluate", value=EVALUATE)
     project.run("git", "init", "-q")
@@ -272,7 +279,7 @@ def test_another_data_set_leaves_the_first_alone(project: Project, tmp_path: Pat
     assert "CamVid subset 4/2/1" in (project.root / "results/camvid/tables/overall.md").read_text()
     assert project.digests("results/sample") == before
     project.change("datasets", value=["sample", "camvid"])
-    assert project.repro() == {"plan"}
+    assert project.repro() == {"plan", "check"}  # with the losses on both
     assert "up to date" in project.run("dvc", "status")
     project.change("datasets", value=["sample"])
 
