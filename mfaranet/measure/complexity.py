@@ -1,10 +1,12 @@
 """What a network executes to predict: layer by layer, and its parameters and multiply-accumulates in all."""
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
+from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import FlopCounterMode
 
 
@@ -87,13 +89,44 @@ def _execute(model: nn.Module, size: tuple[int, int], channels: int) -> list[_Ca
     was_training = model.training
     image = next(model.parameters()).new_zeros(1, channels, *size)
     try:
-        with torch.inference_mode(False), torch.no_grad():  # in inference mode torch's counter sees nothing
+        # In inference mode torch's counter sees nothing.
+        with torch.inference_mode(False), torch.no_grad(), _ShapesAlone():  # type: ignore[no-untyped-call]
             model.eval()(image)
     finally:
         model.train(was_training)
         for handle in handles:
             handle.remove()
     return executed
+
+
+class _ShapesAlone(TorchDispatchMode):  # type: ignore[no-untyped-call]
+    """Gives three operations on the meta device their shapes at once, which torch works out step by step in Python."""
+
+    def __torch_dispatch__(
+        self, function: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        if function in _SHAPES and args[0].is_meta:
+            return _SHAPES[function](*args)
+        return function(*args, **(kwargs or {}))
+
+
+def _normalised(features: Tensor, *_: Any) -> tuple[Tensor, Tensor, Tensor]:
+    return torch.empty_like(features), features.new_empty(0), features.new_empty(0)
+
+
+def _resized(features: Tensor, size: Sequence[int], *_: Any) -> Tensor:
+    return features.new_empty(*features.shape[:2], *size)
+
+
+def _sampled(features: Tensor, grid: Tensor, *_: Any) -> Tensor:
+    return features.new_empty(*features.shape[:2], *grid.shape[1:3])
+
+
+_SHAPES: dict[Any, Callable[..., Any]] = {
+    torch.ops.aten.native_batch_norm.default: _normalised,
+    torch.ops.aten.upsample_bilinear2d.default: _resized,
+    torch.ops.aten.grid_sampler_2d.default: _sampled,
+}
 
 
 def _macs(call: _Call) -> int:
