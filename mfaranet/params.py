@@ -126,7 +126,7 @@ class Params(Strict):
 
     def networks(self) -> dict[str, dict[str, Any]]:
         """Each experiment's network, and its losses on the data sets, for mfaranet.checking."""
-        every = {name: [self.settings(dataset, name) for dataset in self.datasets] for name in self.experiments}
+        every = {name: [self.settings(dataset, name) for dataset in self.profiles] for name in self.experiments}
         return {
             name: {
                 "network": settings[0].network.model_dump(mode="json"),
