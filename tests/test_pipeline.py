@@ -264,6 +264,18 @@ def test_dvc_shows_metrics_params_and_plots(project: Project) -> None:
     assert "index.html" in project.run("dvc", "plots", "show")
 
 
+def test_what_would_run_is_said_before(project: Project) -> None:
+    def said() -> str:
+        return project.run(sys.executable, "-m", "workflow.changes")
+
+    train = project.params()["profiles"]["sample"]["train"]
+    assert "nothing would run" in said()
+    project.change("profiles", "sample", "train", value={**train, "epochs": 3})
+    assert "train@sample-base\n  train.epochs: 2 -> 3\nevaluate@sample-base\n  after train@sample-base\n" in said()
+    project.change("profiles", "sample", "train", value=train)
+    assert "nothing would run" in said()
+
+
 def test_a_table_definition_reruns_that_table_alone(project: Project) -> None:
     project.change("tables", "overall", "title", value="Another title")
     assert project.repro("tables") == {"plan", "tables@sample-overall"}

@@ -8,14 +8,14 @@ import typer
 
 from mfaranet.errors import report_errors
 from mfaranet.files import read_json, read_yaml
-from workflow.graph import read
+from workflow.graph import CHECK, read
 from workflow.planned import FOLDER
 
 
 def main() -> None:
     """Name the stages that `dvc repro` would run, each with what is new in its settings, code and data."""
     stages = [stage for stage in read() if stage.changed]
-    changed = {stage.name for stage in stages}
+    changed = {stage.name for stage in stages} - {CHECK}  # whose output is always the same
     for stage in stages:
         typer.secho(stage.name, bold=True)
         for line in stage.reasons or [f"after {', '.join(sorted(changed.intersection(stage.upstream)))}"]:
@@ -33,7 +33,7 @@ def _differences(plan: Path) -> list[str]:
         return [f"{plan}: new, or nothing is recorded of the last run"]
     before, now = dict(_leaves(recorded)), dict(_leaves(read_yaml(plan)))
     keys = [key for key in {**before, **now} if before.get(key) != now.get(key)]
-    settings = [key for key in keys if key[0] == "settings"]
+    settings = [key for key in keys if key[0] == "settings" and key[-1] != "code"]
     code = [key[-1] for key in keys if key[0] == "code"]
     lines = [f"{'.'.join(key[1:])}: {before.get(key)} -> {now.get(key)}" for key in settings]
     return [*lines, f"code: {', '.join(code)}"] if code else lines
