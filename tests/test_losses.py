@@ -15,10 +15,11 @@ from torch.autograd.profiler import profile
 
 import mfaranet
 from mfaranet import losses
+from mfaranet.checking import check_networks
 from mfaranet.errors import InputError
 from mfaranet.models.layers import Outputs
 from mfaranet.official import our_names
-from mfaranet.params import check_networks, load
+from mfaranet.params import load
 from mfaranet.training import make_optimizer, make_schedule
 
 LABEL = make_label(2, 64, 128, 3)
@@ -200,10 +201,10 @@ def test_params_refuses_a_loss_that_a_network_cannot_have(
     experiment: str, network: dict[str, Any], loss: dict[str, Any]
 ) -> None:
     params = load(REPOSITORY / "params.yaml")
-    check_networks(params.model_copy(update={"experiments": {experiment: params.experiments[experiment]}}))
+    check_networks(params.model_copy(update={"experiments": {experiment: params.experiments[experiment]}}).networks())
     changed = params.experiments[experiment].model_copy(update={"network": network, "train": {"loss": loss}})
     with pytest.raises(InputError, match=rf"^params\.yaml: experiments\.{experiment}: train\.loss\."):
-        check_networks(params.model_copy(update={"experiments": {experiment: changed}}))
+        check_networks(params.model_copy(update={"experiments": {experiment: changed}}).networks())
 
 
 def test_boundary_target() -> None:
