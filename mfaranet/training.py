@@ -77,7 +77,8 @@ def train(
     with launched(fabric), resume.lock() if resume and fabric.is_global_zero else nullcontext():
         _train(model, settings, data, output, curves, facts, resume, fabric)
         ran = {**process_facts(fabric), "precision": settings.precision}
-        ran["states"] = resume.folder.name if resume else None
+        if resume:
+            ran["states"] = resume.folder.name
         fabric.barrier()
     return ran if fabric.is_global_zero else None
 

@@ -422,7 +422,7 @@ def test_the_drawn_sample(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
         assert (size, seed) == (SMALL, 5)
         write_city(root, counts)
 
-    monkeypatch.setattr("mfaranet.data.draw_sample", draw)
+    monkeypatch.setattr("mfaranet.data.preparation.draw_sample", draw)
     output = tmp_path / "out" / "sample"
     drawn = SampleData(form="sample", size=SMALL, train=3, val=2, test=1, seed=5)
     record = prepare("sample", drawn, output)
