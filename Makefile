@@ -16,7 +16,7 @@ repro: $(READY) scm
 	@ls results/*/tables/*.md
 
 test: $(READY) scm
-	pytest -n 2 --dist loadgroup
+	pytest -n 2 --dist loadfile
 
 lint: $(READY)
 	ruff format --check .
