@@ -82,10 +82,6 @@ class Params(Strict):
         """The profile of a data set; InputError where there is none."""
         return _lookup(self.profiles, dataset, "profiles")
 
-    def table(self, name: str) -> TableSettings:
-        """The definition of a table; InputError where there is none."""
-        return _lookup(self.tables, name, "tables")
-
     def measurement(self, dataset: str, name: str) -> LatencySettings:
         """A measurement of speed, with what the data set's profile changes.
 

@@ -1,7 +1,5 @@
 """Every setting's type and limits: the sections of params.yaml, and what one run gets of them."""
 
-import hashlib
-import json
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -274,11 +272,6 @@ class Settings(Strict):
     network: NetworkSettings
     train: TrainSettings
     evaluate: EvaluateSettings
-
-    def digest(self, *parts: str) -> str:
-        """SHA-256 over the named parts (all of them by default), the same for the same values in any key order."""
-        chosen = self.model_dump(mode="json", include=set(parts) if parts else None)
-        return hashlib.sha256(json.dumps(chosen, sort_keys=True).encode()).hexdigest()
 
 
 def size_name(size: Size) -> str:

@@ -353,7 +353,7 @@ def test_the_digest_of_settings_keeps_paths_as_written(monkeypatch: pytest.Monke
     digests = set()
     for home in ("/home/one", "/home/two"):
         monkeypatch.setenv("HOME", home)
-        digests.add(changed.settings("camvid", "base").digest("data"))
+        digests.add(changed.settings("camvid", "base").data.model_dump_json())
     assert len(digests) == 1
 
 

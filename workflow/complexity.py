@@ -13,7 +13,8 @@ from mfaranet.measure.complexity import complexity
 from mfaranet.models import get_model
 from mfaranet.settings import ComplexitySettings, NetworkSettings, Size, Strict, size_name
 from workflow.common import Paths, entry_run, kept, start, write_run
-from workflow.planned import Planned, digest
+from workflow.planned import Planned
+from workflow.sources import digest
 
 
 class Counted(Strict):

@@ -16,7 +16,8 @@ from mfaranet.measure.latency import measure
 from mfaranet.models import get_model
 from mfaranet.settings import LatencySettings
 from workflow.common import Paths, entry_run, kept, start, write_run
-from workflow.planned import Planned, digest
+from workflow.planned import Planned
+from workflow.sources import digest
 
 
 def main(

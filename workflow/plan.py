@@ -16,8 +16,8 @@ from mfaranet.files import atomic_folder
 from mfaranet.models import home
 from mfaranet.params import Params, load, pruned_name
 from mfaranet.settings import NetworkSettings, Settings, Strict
-from workflow.planned import FOLDER, digest
-from workflow.sources import digests
+from workflow.planned import FOLDER
+from workflow.sources import digest, digests
 
 AROUND = {
     "mfaranet",

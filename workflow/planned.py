@@ -1,6 +1,5 @@
 """What one run uses, as the stage plan wrote it down."""
 
-import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,7 +12,7 @@ from pydantic import TypeAdapter
 
 from mfaranet.errors import InputError
 from mfaranet.files import read_yaml
-from workflow.sources import digests
+from workflow.sources import digest, digests
 
 FOLDER = Path("plan")
 
@@ -73,8 +72,3 @@ class Planned:
             )
         for module in modules:
             import_module(module)
-
-
-def digest(content: Mapping[str, Any]) -> str:
-    """SHA-256, the same for the same values in any order."""
-    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()

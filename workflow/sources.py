@@ -33,16 +33,17 @@ def digests(roots: Iterable[str], files: Iterable[str] = ()) -> dict[str, str]:
 @cache
 def _read(path: Path) -> tuple[str, list[str]]:
     tree = _Bare().visit(ast.parse(path.read_text(encoding="utf-8")))
-    return _digest(_shape(tree)), sorted(set(_imports(tree)))
+    return digest(_shape(tree))[:16], sorted(set(_imports(tree)))
 
 
 @cache
 def _data(path: Path) -> str:
-    return _digest(read_yaml(path))
+    return digest(read_yaml(path))[:16]
 
 
-def _digest(content: Any) -> str:
-    return hashlib.sha256(json.dumps(content).encode()).hexdigest()[:16]
+def digest(content: Any) -> str:
+    """SHA-256 of what JSON can hold, the same for the same values in any order of keys."""
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
 @cache

@@ -1,6 +1,5 @@
 """Stage weights: the ImageNet weights that a data set's trainings start from, or none."""
 
-import json
 from typing import Any
 
 import typer
@@ -21,11 +20,12 @@ def main(dataset: str = typer.Argument(help="a data set of params.yaml")) -> Non
     planned = Planned.read("weights", dataset)
     output = Paths(dataset).weights
     origins = {}
-    for name, file in planned.settings["files"].items():
+    files: dict[str, WeightsFile | None] = planned.part("files", dict[str, WeightsFile | None])
+    for name, file in files.items():
         try:
             if file is None:
                 raise InputError(f"params.yaml: weights has no file for the backbone {name}; add one")
-            origins[name] = fetch_backbone(name, WeightsFile.model_validate_json(json.dumps(file)), output)
+            origins[name] = fetch_backbone(name, file, output)
         except InputError as error:
             typer.secho(f"{name}: {error}", fg="red", err=True)
             origins[name] = {"missing": str(error)}
