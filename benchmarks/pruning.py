@@ -9,7 +9,7 @@ import torch
 
 import mfaranet
 from mfaranet.measure.latency import measure
-from mfaranet.settings import LatencySettings
+from mfaranet.schema import LatencySettings
 
 
 def main() -> None:

@@ -11,8 +11,8 @@ from collections.abc import Callable
 import torch
 
 import mfaranet
-from mfaranet.losses import Loss
-from mfaranet.training import make_optimizer
+from mfaranet.training.loop import make_optimizer
+from mfaranet.training.losses import Loss
 
 
 def main() -> None:

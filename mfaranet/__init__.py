@@ -12,13 +12,13 @@ if TYPE_CHECKING:
     from mfaranet.measure.complexity import complexity
     from mfaranet.models import get_model, list_models
     from mfaranet.models.pruned import prune
-    from mfaranet.official import load_official_checkpoint
+    from mfaranet.weights.official import load_official_checkpoint
 
 _HOMES = {
     "complexity": "measure.complexity",
     "get_model": "models",
     "list_models": "models",
-    "load_official_checkpoint": "official",
+    "load_official_checkpoint": "weights.official",
     "prune": "models.pruned",
 }
 __all__ = ["complexity", "get_model", "list_models", "load_official_checkpoint", "prune"]

@@ -29,8 +29,8 @@ def params(
     """Check params.yaml, and print the settings that one run would use."""
     import yaml
 
-    from mfaranet.checking import check_networks
     from mfaranet.params import load
+    from mfaranet.training.checking import check_networks
 
     _refuse_another_folders_code()
     checked = load(file)
@@ -55,8 +55,8 @@ def convert(
 
     No file is replaced that convert did not write.
     """
-    from mfaranet.apply import convert_released
     from mfaranet.params import load
+    from mfaranet.predict import convert_released
 
     found = convert_released(file, output, load().settings("cityscapes", experiment).network, force=force)
     typer.echo(f"{output}: epoch {found.epoch}; left out: {', '.join(found.left_out) or 'nothing'}")
@@ -79,7 +79,7 @@ def predict(
     count. What is transparent lies over white. Animated images, several pages
     and float pixels are refused. No file is replaced that predict did not write.
     """
-    from mfaranet.apply import segment
+    from mfaranet.predict import segment
 
     for path in segment(checkpoint, images, output, force=force):
         typer.echo(str(path))
@@ -94,7 +94,7 @@ def trace(
     """Print where the cells of a table came from: files, stages, settings, code, data, weights."""
     import yaml
 
-    from mfaranet.cells import trace as find
+    from mfaranet.tables.cells import trace as find
 
     for labels, cell in find(table, row, column):
         typer.secho(f"{' | '.join(labels)}: {cell.text or 'blank'}", bold=True)

@@ -11,11 +11,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator
 
-from mfaranet.cells import mean, pointer_part
 from mfaranet.files import atomic_write
-from mfaranet.published import network_cell, network_title
-from mfaranet.results import Results
-from mfaranet.settings import FigureSettings, size_name
+from mfaranet.schema import FigureSettings, size_name
+from mfaranet.tables.cells import mean, pointer_part
+from mfaranet.tables.published import network_cell, network_title
+from mfaranet.tables.results import Results
 
 COLUMN = 5.0
 """Width in inches; printed at a column's 3.5 the text has 6 points or more."""

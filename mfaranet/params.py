@@ -16,7 +16,7 @@ from pydantic import Field, ValidationError
 
 from mfaranet.errors import InputError
 from mfaranet.files import read_yaml
-from mfaranet.settings import (
+from mfaranet.schema import (
     ComplexitySettings,
     Experiment,
     FigureSettings,
@@ -121,7 +121,7 @@ class Params(Strict):
             raise InputError(_explain(error, layers)) from None
 
     def networks(self) -> dict[str, dict[str, Any]]:
-        """Each experiment's network, and its losses on the data sets, for mfaranet.checking."""
+        """Each experiment's network, and its losses on the data sets, for mfaranet.training.checking."""
         every = {name: [self.settings(dataset, name) for dataset in self.profiles] for name in self.experiments}
         return {
             name: {
@@ -145,7 +145,7 @@ def pruned_name(experiment: str) -> str:
 def load(path: Path = Path("params.yaml")) -> Params:
     """Read and check params.yaml, every data set with every experiment, before any work is done.
 
-    What it says of networks is left to mfaranet.checking, which takes seconds to import.
+    What it says of networks is left to mfaranet.training.checking, which takes seconds to import.
 
     Raises:
         InputError: the file is missing or no YAML, or a key is unknown, missing, of the wrong type or impossible.

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 import mfaranet
 from mfaranet.measure.complexity import Layer
-from mfaranet.official import our_names
+from mfaranet.weights.official import our_names
 
 FOLDER = Path(__file__).parent / "goldens"
 GOLDENS: dict[str, Any] = json.loads((FOLDER / "mfaranet.json").read_text())

@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mfaranet.data import camvid, cityscapes
-from mfaranet.data.checking import write_prepared
 from mfaranet.data.prepared import DatasetRecord
-from mfaranet.data.source import Source
+from mfaranet.datasets import camvid, cityscapes
+from mfaranet.datasets.checking import write_prepared
+from mfaranet.datasets.source import Source
 from mfaranet.errors import InputError
 from mfaranet.files import atomic_folder, sha256
-from mfaranet.settings import CamVidData
+from mfaranet.schema import CamVidData
 
 COUNTS = {"train": 3, "val": 1, "test": 2}
 SMALL = (16, 32)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from sources import write_city
 
-from mfaranet.data.archives import extract
+from mfaranet.datasets.archives import extract
 from mfaranet.errors import InputError
 
 

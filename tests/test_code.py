@@ -12,7 +12,7 @@ import pytest
 from project import REPOSITORY, Project, smallest
 
 STAGE = "complexity@sample"
-CODE = "mfaranet/data/preparation.py"
+CODE = "mfaranet/datasets/preparation.py"
 RUN = "results/sample/complexity/run.json"
 
 

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 import mfaranet
 from mfaranet.errors import InputError
 from mfaranet.models.comparators import SLUGS
-from mfaranet.official import our_names
+from mfaranet.weights.official import our_names
 
 MAPPED = sorted(path.stem for path in (FOLDER / "comparator_keys").glob("*.txt"))
 UNMAPPED = ["dfanet_b", "dfn", "dmanet", "espnet", "shelfnet_18"]
@@ -138,7 +138,7 @@ def test_the_lists_have_all_parameters(slug: str) -> None:
 def test_a_network_without_a_map_takes_no_checkpoint(slug: str) -> None:
     assert sorted([*MAPPED, *UNMAPPED]) == sorted(SLUGS)
     model = mfaranet.get_model(slug)
-    message = "takes no weights of the linked .* mfaranet/published.yaml says why"
+    message = "takes no weights of the linked .* mfaranet/tables/published.yaml says why"
     with pytest.raises(InputError, match=message):
         mfaranet.load_official_checkpoint(model, {"conv.weight": torch.zeros(1)})
 

@@ -19,13 +19,13 @@ from tiny import curve, settings
 from torch import Tensor, nn
 
 import mfaranet
-from mfaranet.checkpoints import load_trained
-from mfaranet.data.preparation import prepare
+from mfaranet.datasets.preparation import prepare
 from mfaranet.measure.complexity import complexity, layer_table
 from mfaranet.models import comparators
 from mfaranet.models.comparators import SLUGS
-from mfaranet.settings import SampleData
-from mfaranet.training import train
+from mfaranet.schema import SampleData
+from mfaranet.training.loop import train
+from mfaranet.weights.checkpoints import load_trained
 
 GOLDENS: dict[str, Any] = json.loads((FOLDER / "comparators.json").read_text())
 COSTS: dict[str, Any] = json.loads((FOLDER / "comparators_cost.json").read_text())

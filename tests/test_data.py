@@ -30,15 +30,15 @@ from sources import (
     write_tree,
 )
 
-from mfaranet.conventions import IGNORE_INDEX
-from mfaranet.data import camvid, cityscapes
-from mfaranet.data.checking import write_prepared
-from mfaranet.data.preparation import prepare
+from mfaranet.data.conventions import IGNORE_INDEX
 from mfaranet.data.prepared import DatasetRecord, SegmentationDataset
-from mfaranet.data.source import DataError, Source
+from mfaranet.datasets import camvid, cityscapes
+from mfaranet.datasets.checking import write_prepared
+from mfaranet.datasets.preparation import prepare
+from mfaranet.datasets.source import DataError, Source
 from mfaranet.errors import InputError
 from mfaranet.files import atomic_folder, atomic_write, sha256, write_json
-from mfaranet.settings import CityscapesData, SampleData
+from mfaranet.schema import CityscapesData, SampleData
 
 SHARED = Path(__file__).parents[2] / "shared/data/camvid"
 
@@ -422,7 +422,7 @@ def test_the_drawn_sample(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
         assert (size, seed) == (SMALL, 5)
         write_city(root, counts)
 
-    monkeypatch.setattr("mfaranet.data.preparation.draw_sample", draw)
+    monkeypatch.setattr("mfaranet.datasets.preparation.draw_sample", draw)
     output = tmp_path / "out" / "sample"
     drawn = SampleData(form="sample", size=SMALL, train=3, val=2, test=1, seed=5)
     record = prepare("sample", drawn, output)

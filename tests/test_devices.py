@@ -16,12 +16,12 @@ from torch.utils._pytree import tree_leaves
 
 import mfaranet
 from mfaranet.data.transforms import normalise
-from mfaranet.devices import allow_tf32, choose_device, device_facts
 from mfaranet.errors import InputError
-from mfaranet.inference import PROTOCOLS, InputSizes, predict
-from mfaranet.losses import Loss
-from mfaranet.metrics import class_accuracy, confusion_matrix, intersection_over_union
-from mfaranet.processes import make_fabric
+from mfaranet.evaluation.inference import PROTOCOLS, InputSizes, predict
+from mfaranet.evaluation.metrics import class_accuracy, confusion_matrix, intersection_over_union
+from mfaranet.measure.machine import allow_tf32, choose_device, device_facts
+from mfaranet.training.distributed import make_fabric
+from mfaranet.training.losses import Loss
 
 
 @pytest.fixture(autouse=True)

@@ -13,16 +13,16 @@ import pytest
 from PIL import Image
 from sources import COUNTS, LAYOUT, label, picture, refused, settings, write_camvid, write_city, write_manifest
 
-from mfaranet.data import camvid, cityscapes
-from mfaranet.data.checking import write_prepared
 from mfaranet.data.png import read_ids
-from mfaranet.data.preparation import prepare
 from mfaranet.data.prepared import DatasetRecord
-from mfaranet.data.source import Source
+from mfaranet.datasets import camvid, cityscapes
+from mfaranet.datasets.checking import write_prepared
+from mfaranet.datasets.preparation import prepare
+from mfaranet.datasets.source import Source
 from mfaranet.errors import InputError
 from mfaranet.files import atomic_folder, user_path
 from mfaranet.params import load
-from mfaranet.settings import CityscapesData
+from mfaranet.schema import CityscapesData
 
 CASES = Path(__file__).parents[2] / "shared/cases"
 needs_cases = pytest.mark.skipif(not CASES.is_dir(), reason=f"the small inputs that break are not at {CASES}")

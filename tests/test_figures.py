@@ -6,7 +6,7 @@ import pytest
 from test_tables import SCORES, results
 
 from mfaranet.figures import classes, training_curves
-from mfaranet.results import Results
+from mfaranet.tables.results import Results
 
 MANY = [f"experiment_{number}" for number in range(9)]
 

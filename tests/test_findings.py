@@ -18,10 +18,10 @@ from sources import (
     write_tree,
 )
 
-from mfaranet.data import camvid, cityscapes
-from mfaranet.data.checking import write_prepared
-from mfaranet.data.preparation import prepare
 from mfaranet.data.prepared import DatasetRecord
+from mfaranet.datasets import camvid, cityscapes
+from mfaranet.datasets.checking import write_prepared
+from mfaranet.datasets.preparation import prepare
 from mfaranet.files import atomic_folder
 
 CASES = Path(__file__).parents[2] / "shared/cases"

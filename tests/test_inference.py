@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from official import GOLDENS, assert_stats, fill, make_input
 
 import mfaranet
-from mfaranet.inference import PROTOCOLS, InputSizes, predict, predict_scores, scaled_size, windows
+from mfaranet.evaluation.inference import PROTOCOLS, InputSizes, predict, predict_scores, scaled_size, windows
 
 GOLDEN = GOLDENS["protocols_end_to_end"][0]
 SIZES = InputSizes(size=(64, 128), window=tuple(GOLDEN["crop"]), base_size=GOLDEN["base_size"])

@@ -55,7 +55,7 @@ def test_a_killed_stage_goes_on_unless_its_code_changed(project: Project) -> Non
     shutil.rmtree(project.root / STATES)
 
     kill(project)
-    losses = project.root / "mfaranet/losses.py"
+    losses = project.root / "mfaranet/training/losses.py"
     losses.write_text(losses.read_text() + "UNUSED = 1\n")
     project.run("dvc", "repro", "plan")
     said = project.run(*TRAIN)

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 import mfaranet
 from mfaranet.measure.folding import fold_batch_norm
 from mfaranet.measure.latency import PAPER_PASSES, Timing, measure
-from mfaranet.settings import LatencySettings
+from mfaranet.schema import LatencySettings
 
 SETTINGS = {
     "protocol": "strict",

@@ -14,7 +14,7 @@ from project import REPOSITORY
 
 from mfaranet.errors import InputError
 from mfaranet.files import try_lock
-from mfaranet.resume import Resume
+from mfaranet.training.resume import Resume
 from workflow.gpus import hold_gpus, take
 
 NOBODY = 65534

@@ -14,13 +14,13 @@ from torch._subclasses.fake_tensor import DataDependentOutputException, FakeTens
 from torch.autograd.profiler import profile
 
 import mfaranet
-from mfaranet import losses
-from mfaranet.checking import check_networks
 from mfaranet.errors import InputError
 from mfaranet.models.layers import Outputs
-from mfaranet.official import our_names
 from mfaranet.params import load
-from mfaranet.training import make_optimizer, make_schedule
+from mfaranet.training import losses
+from mfaranet.training.checking import check_networks
+from mfaranet.training.loop import make_optimizer, make_schedule
+from mfaranet.weights.official import our_names
 
 LABEL = make_label(2, 64, 128, 3)
 NAMES = ["joint_edge_ohem", "joint_edge", "cross_entropy"]

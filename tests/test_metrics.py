@@ -8,8 +8,8 @@ import torch
 from official import GOLDENS, make_label
 
 from mfaranet.data.prepared import DatasetRecord
-from mfaranet.evaluation import most_frequent_class
-from mfaranet.metrics import class_accuracy, confusion_matrix, intersection_over_union, summarise
+from mfaranet.evaluation.metrics import class_accuracy, confusion_matrix, intersection_over_union, summarise
+from mfaranet.evaluation.scoring import most_frequent_class
 
 
 def test_the_official_metric() -> None:

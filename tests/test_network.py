@@ -9,10 +9,10 @@ from torch import Tensor, nn
 
 import mfaranet
 from mfaranet.errors import InputError
-from mfaranet.losses import Loss
 from mfaranet.models import check_options
 from mfaranet.models.backbones import BACKBONES
 from mfaranet.models.layers import resize_to
+from mfaranet.training.losses import Loss
 
 # Official names of feature maps, and our modules that give them.
 MODULES = {

@@ -13,10 +13,10 @@ from torch import Tensor, nn
 from typer.testing import CliRunner
 
 import mfaranet
-from mfaranet.checkpoints import load_trained
 from mfaranet.cli import app
 from mfaranet.errors import InputError
-from mfaranet.official import our_names, read_tensors
+from mfaranet.weights.checkpoints import load_trained
+from mfaranet.weights.official import our_names, read_tensors
 
 
 def released(name: str = "resnet18") -> dict[str, Tensor]:

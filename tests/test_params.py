@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 import yaml
 
-from mfaranet.checking import check_networks
 from mfaranet.errors import InputError
 from mfaranet.params import Params, load
+from mfaranet.training.checking import check_networks
 
 REPOSITORY = Path(__file__).parents[1]
 

@@ -25,9 +25,9 @@ from test_official import released
 from test_weights import classifier_state
 
 import mfaranet
-from mfaranet.cells import resolve
-from mfaranet.checkpoints import load_trained
 from mfaranet.files import sha256
+from mfaranet.tables.cells import resolve
+from mfaranet.weights.checkpoints import load_trained
 from workflow.plan import AROUND
 
 MEASURED = ["base", "base_pruned"]

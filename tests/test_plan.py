@@ -100,7 +100,7 @@ def test_a_base_setting_that_is_overridden(stale: Any, project: Project) -> None
 
 
 def test_a_loss_makes_no_measurement_stale(stale: Any) -> None:
-    found = stale(append("mfaranet/training.py", "\nUNUSED = 1\n"))
+    found = stale(append("mfaranet/training/loop.py", "\nUNUSED = 1\n"))
     assert {Path(name).parent.name for name in found} == {"train"}
 
 
@@ -110,7 +110,7 @@ def test_a_table_and_what_is_published(stale: Any, project: Project) -> None:
     tables = {f"sample/tables/{name}.yaml" for name in project.params()["tables"]}
     edited = stale(lambda project: project.change("tolerances", "gflops", value=0.5))
     assert edited == tables
-    path = "mfaranet/published.yaml"
+    path = "mfaranet/tables/published.yaml"
     text = (project.root / path).read_text()
     (project.root / path).write_text(text.replace("title: ENet", "title: E-Net"))
     assert stale(append(path, "# a comment\n")) == {*tables, "sample/figures.yaml"}

@@ -14,12 +14,14 @@ from torch import nn
 from typer.testing import CliRunner
 
 import mfaranet
-from mfaranet import apply, checkpoints, targets
-from mfaranet.apply import convert_released, segment
+from mfaranet import predict as apply
+from mfaranet import targets
 from mfaranet.cli import app
 from mfaranet.errors import InputError
 from mfaranet.files import png_software
-from mfaranet.settings import NetworkSettings
+from mfaranet.predict import convert_released, segment
+from mfaranet.schema import NetworkSettings
+from mfaranet.weights import checkpoints
 
 CASES = Path(__file__).parents[2] / "shared/cases"
 shared = pytest.mark.skipif(not CASES.is_dir(), reason="../shared/cases is not here")
@@ -248,7 +250,7 @@ def test_convert_replaces_only_what_convert_wrote(tmp_path: Path, checkpoint: Pa
     torch.manual_seed(0)
     linked = mfaranet.get_model("edanet")
     source = tmp_path / "authors.pth"
-    names = mfaranet.official.our_names(linked)
+    names = mfaranet.weights.official.our_names(linked)
     torch.save({official: linked.state_dict()[ours] for official, ours in names.items()}, source)
     output = tmp_path / "new/ours.safetensors"
     convert_released(source, output, network)

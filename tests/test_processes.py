@@ -14,13 +14,13 @@ import pytest
 import torch
 from tiny import TinyNetwork, curve, run_tiny, settings, whiten, write_data
 
-from mfaranet.checkpoints import read
 from mfaranet.data.loading import training_loader
 from mfaranet.data.prepared import SegmentationDataset
-from mfaranet.devices import choose_device
 from mfaranet.errors import InputError
-from mfaranet.processes import make_fabric
-from mfaranet.training import validate
+from mfaranet.measure.machine import choose_device
+from mfaranet.training.distributed import make_fabric
+from mfaranet.training.loop import validate
+from mfaranet.weights.checkpoints import read
 
 STILL = {"scale": (1.0, 1.0), "rotation_probability": 0.0}
 SLURM = {"SLURM_STEP_ID": "0", "SLURM_NTASKS": "4", "SLURM_NNODES": "2", "SLURM_NTASKS_PER_NODE": "2"}

@@ -14,9 +14,9 @@ import pytest
 import torch
 from tiny import FACTS, TinyNetwork, settings, write_data
 
-from mfaranet import training
 from mfaranet.errors import InputError
-from mfaranet.resume import Resume, stop_on_signals
+from mfaranet.training import loop as training
+from mfaranet.training.resume import Resume, stop_on_signals
 
 # Dropout, workers, epochs without validation, and a best epoch that need not be the last.
 RECIPE: dict[str, Any] = {"epochs": 5, "validate_every": 2, "workers": 1, "batch_size": 4, "accumulate": 2}

@@ -9,7 +9,7 @@ import pytest
 from cityscapesscripts.helpers.labels import labels
 from PIL import Image
 
-from mfaranet.data.sample import CITIES, draw_sample
+from mfaranet.datasets.sample import CITIES, draw_sample
 
 DEFAULT = {"train": 48, "val": 16, "test": 2}
 SMALL = (64, 128)

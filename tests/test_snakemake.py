@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 from project import REPOSITORY, Project, smallest
 
-from mfaranet.checkpoints import load_trained
+from mfaranet.weights.checkpoints import load_trained
 
 # All stages of the smallest project, and those below a training.
 STAGES = {
@@ -143,10 +143,10 @@ def test_a_spoilt_or_deleted_output_runs_its_stage(project: Project, path: str, 
 
 
 def test_stages_whose_inputs_come_out_as_they_were_do_not_run(project: Project) -> None:
-    with (project.root / "mfaranet/data/sample.py").open("a") as code:
+    with (project.root / "mfaranet/datasets/sample.py").open("a") as code:
         code.write("# a comment\n")
     assert wanted(project) == set()
-    with (project.root / "mfaranet/data/sample.py").open("a") as code:
+    with (project.root / "mfaranet/datasets/sample.py").open("a") as code:
         code.write("UNUSED = 1\n")
     trained = (project.root / "runs/sample/train/base/last.safetensors").read_bytes()
     assert wanted(project) == rules(STAGES - {"plan", "check", "weights@sample"})

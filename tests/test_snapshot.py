@@ -46,7 +46,11 @@ def test_an_edit_while_a_stage_runs_waits_for_the_next_run(project: Project) -> 
 
     def edit() -> None:
         replace(project.root / "params.yaml", "base_lr: 0.005", "base_lr: 0.05")
-        replace(project.root / "mfaranet/losses.py", "import torch\n", "import torch\n\nraise SystemExit('edited')\n")
+        replace(
+            project.root / "mfaranet/training/losses.py",
+            "import torch\n",
+            "import torch\n\nraise SystemExit('edited')\n",
+        )
         project.commit("meanwhile")
 
     train(project, edit, status=0)
@@ -62,9 +66,12 @@ def test_an_edit_while_a_stage_runs_waits_for_the_next_run(project: Project) -> 
 
 
 def test_code_that_is_not_the_plans_does_not_run(project: Project) -> None:
-    replace(project.root / "mfaranet/losses.py", "import torch\n", "import torch\n\nUNUSED = 1\n")
+    replace(project.root / "mfaranet/training/losses.py", "import torch\n", "import torch\n\nUNUSED = 1\n")
     said = project.run("dvc", "repro", "--single-item", "--force", "train@sample-base", status=255)
-    assert "train@sample-base: edited since the plan was made: mfaranet.losses. `dvc repro` makes the plan anew" in said
+    assert (
+        "train@sample-base: edited since the plan was made: mfaranet.training.losses. `dvc repro` makes the plan anew"
+        in said
+    )
     project.run("git", "checkout", "-q", "mfaranet")
 
 

@@ -13,14 +13,14 @@ from PIL import Image
 from torch import Tensor, nn
 
 import mfaranet
-from mfaranet.conventions import MEAN, STD
-from mfaranet.data.cityscapes import LABEL_SUFFIX
+from mfaranet.data.conventions import MEAN, STD
 from mfaranet.data.prepared import DatasetRecord, read_png
+from mfaranet.datasets.cityscapes import LABEL_SUFFIX
 from mfaranet.errors import InputError
+from mfaranet.evaluation.inference import PROTOCOLS, InputSizes, predict
+from mfaranet.evaluation.metrics import confusion_matrix, summarise
+from mfaranet.evaluation.submission import check, refuse_existing, write_submission
 from mfaranet.files import sha256
-from mfaranet.inference import PROTOCOLS, InputSizes, predict
-from mfaranet.metrics import confusion_matrix, summarise
-from mfaranet.submission import check, refuse_existing, write_submission
 
 LABEL_IDS = [7, 8, 11, 12, 13, 17, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 31, 32, 33]
 STEMS = ("berlin_000000_000019", "berlin_000001_000019", "munich_000000_000019")

@@ -10,13 +10,13 @@ import torch
 from tiny import CLASSES, FACTS, TinyNetwork, curve, run_tiny, settings, whiten, write_data
 
 import mfaranet
-from mfaranet import training
-from mfaranet.checkpoints import load_trained, read
 from mfaranet.data.loading import training_loader
-from mfaranet.data.preparation import prepare
+from mfaranet.datasets.preparation import prepare
 from mfaranet.errors import InputError
-from mfaranet.settings import CamVidData
-from mfaranet.training import train
+from mfaranet.schema import CamVidData
+from mfaranet.training import loop as training
+from mfaranet.training.loop import train
+from mfaranet.weights.checkpoints import load_trained, read
 
 SHARED = Path(__file__).parents[2] / "shared/cases"
 STILL = {"scale": (1.0, 1.0), "rotation_probability": 0.0}

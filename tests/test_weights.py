@@ -10,13 +10,14 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 import mfaranet
-from mfaranet import checkpoints, weights
 from mfaranet.errors import InputError
 from mfaranet.files import sha256
 from mfaranet.models.backbones import BACKBONES
 from mfaranet.models.backbones.resnet import NO_DROPOUT
-from mfaranet.official import convert_imagenet_backbone
-from mfaranet.settings import WeightsFile
+from mfaranet.schema import WeightsFile
+from mfaranet.weights import checkpoints
+from mfaranet.weights import downloads as weights
+from mfaranet.weights.official import convert_imagenet_backbone
 
 LINK = "https://example.invalid/file"
 

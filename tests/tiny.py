@@ -17,8 +17,8 @@ from torch import Tensor, nn
 from mfaranet.data.prepared import DatasetRecord
 from mfaranet.models.layers import Outputs
 from mfaranet.params import load
-from mfaranet.settings import TrainSettings
-from mfaranet.training import train
+from mfaranet.schema import TrainSettings
+from mfaranet.training.loop import train
 
 CLASSES = ["road", "sky", "car"]
 FACTS = {"network": "mfaranet", "options": {}, "classes": CLASSES, "colours": [[0, 0, 0]] * 3}

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from mfaranet.checking import check_networks
 from mfaranet.files import write_text
+from mfaranet.training.checking import check_networks
 from workflow.common import start
 from workflow.planned import Planned
 

@@ -7,11 +7,11 @@ import typer
 from tqdm import tqdm
 
 from mfaranet.data.prepared import DatasetRecord
+from mfaranet.evaluation.inference import PROTOCOLS
 from mfaranet.files import write_json
-from mfaranet.inference import PROTOCOLS
 from mfaranet.measure.complexity import complexity
 from mfaranet.models import get_model
-from mfaranet.settings import ComplexitySettings, NetworkSettings, Size, Strict, size_name
+from mfaranet.schema import ComplexitySettings, NetworkSettings, Size, Strict, size_name
 from workflow.common import Paths, entry_run, kept, start, write_run
 from workflow.planned import Planned
 from workflow.sources import digest

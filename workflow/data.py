@@ -2,8 +2,8 @@
 
 import typer
 
-from mfaranet.data.preparation import prepare
-from mfaranet.settings import DataSettings
+from mfaranet.datasets.preparation import prepare
+from mfaranet.schema import DataSettings
 from workflow.common import Paths, start
 from workflow.planned import Planned
 

@@ -4,14 +4,14 @@ import shutil
 
 import typer
 
-from mfaranet.checkpoints import load_trained
 from mfaranet.data.prepared import SegmentationDataset
-from mfaranet.devices import place
-from mfaranet.evaluation import SPLIT, draw_examples, evaluate, most_frequent_class, write_confusion
+from mfaranet.evaluation.inference import InputSizes
+from mfaranet.evaluation.metrics import summarise
+from mfaranet.evaluation.scoring import SPLIT, draw_examples, evaluate, most_frequent_class, write_confusion
 from mfaranet.files import write_json
-from mfaranet.inference import InputSizes
-from mfaranet.metrics import summarise
-from mfaranet.settings import EvaluateSettings
+from mfaranet.measure.machine import place
+from mfaranet.schema import EvaluateSettings
+from mfaranet.weights.checkpoints import load_trained
 from workflow.common import Paths, read_json, start, write_run
 from workflow.planned import Planned
 

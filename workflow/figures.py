@@ -4,11 +4,11 @@ import typer
 
 from mfaranet.data.prepared import SegmentationDataset, read_png
 from mfaranet.errors import InputError
-from mfaranet.evaluation import SPLIT
+from mfaranet.evaluation.pictures import colour, colour_ids, draw_grid, photograph, spread
+from mfaranet.evaluation.scoring import SPLIT
 from mfaranet.figures import draw, label
-from mfaranet.pictures import colour, colour_ids, draw_grid, photograph, spread
-from mfaranet.results import Results
-from mfaranet.settings import FigureSettings
+from mfaranet.schema import FigureSettings
+from mfaranet.tables.results import Results
 from workflow.common import Paths, start
 from workflow.planned import Planned
 

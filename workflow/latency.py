@@ -9,12 +9,12 @@ import typer
 from torch import nn
 
 from mfaranet.data.prepared import DatasetRecord
-from mfaranet.devices import allow_tf32, choose_device, device_facts, device_name
 from mfaranet.files import write_json
 from mfaranet.measure.folding import fold_batch_norm
 from mfaranet.measure.latency import measure
+from mfaranet.measure.machine import allow_tf32, choose_device, device_facts, device_name
 from mfaranet.models import get_model
-from mfaranet.settings import LatencySettings
+from mfaranet.schema import LatencySettings
 from workflow.common import Paths, entry_run, kept, start, write_run
 from workflow.planned import Planned
 from workflow.sources import digest

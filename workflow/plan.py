@@ -15,7 +15,7 @@ from mfaranet.errors import report_errors
 from mfaranet.files import atomic_folder
 from mfaranet.models import home
 from mfaranet.params import Params, load, pruned_name
-from mfaranet.settings import NetworkSettings, Settings, Strict
+from mfaranet.schema import NetworkSettings, Settings, Strict
 from workflow.planned import FOLDER
 from workflow.sources import digest, digests
 
@@ -24,7 +24,7 @@ AROUND = {
     "mfaranet.errors",
     "mfaranet.files",
     "mfaranet.params",
-    "mfaranet.settings",
+    "mfaranet.schema",
     "workflow",
     "workflow.common",
     "workflow.gpus",
@@ -35,7 +35,7 @@ AROUND = {
 }
 """Modules that check, start, read, write and describe. What they make of settings stands in the plan, and an edit of
 the rest reruns nothing."""
-PUBLISHED = "mfaranet/published.yaml"
+PUBLISHED = "mfaranet/tables/published.yaml"
 
 Run = tuple[tuple[str, ...], dict[str, Any], list[str]]
 """Stage and names of a run, its settings, and the modules that are imported by a name that it works out."""

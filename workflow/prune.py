@@ -2,13 +2,13 @@
 
 import typer
 
-from mfaranet.checkpoints import load_trained, save
 from mfaranet.data.prepared import DatasetRecord
 from mfaranet.errors import InputError
 from mfaranet.models import get_model
 from mfaranet.models.mfaranet import MFARANet
 from mfaranet.models.pruned import prune
 from mfaranet.params import pruned_name
+from mfaranet.weights.checkpoints import load_trained, save
 from workflow.common import Paths, read_json, start, write_run
 from workflow.planned import Planned
 

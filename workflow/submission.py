@@ -2,13 +2,13 @@
 
 import typer
 
-from mfaranet.checkpoints import load_trained
 from mfaranet.data.prepared import DatasetRecord
-from mfaranet.devices import place
+from mfaranet.evaluation.inference import InputSizes
+from mfaranet.evaluation.submission import SPLIT, refuse_existing, write_submission
 from mfaranet.files import sha256
-from mfaranet.inference import InputSizes
-from mfaranet.settings import EvaluateSettings
-from mfaranet.submission import SPLIT, refuse_existing, write_submission
+from mfaranet.measure.machine import place
+from mfaranet.schema import EvaluateSettings
+from mfaranet.weights.checkpoints import load_trained
 from workflow.common import Paths, read_json, start, write_run
 from workflow.planned import Planned
 

@@ -2,8 +2,8 @@
 
 import typer
 
-from mfaranet.settings import TableSettings, Tolerances
-from mfaranet.tables import build
+from mfaranet.schema import TableSettings, Tolerances
+from mfaranet.tables.accuracy import build
 from workflow.common import Paths, start
 from workflow.planned import Planned
 

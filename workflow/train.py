@@ -7,15 +7,15 @@ import torch
 import typer
 from torch import nn
 
-from mfaranet.checkpoints import load_backbone
 from mfaranet.data.prepared import DatasetRecord
 from mfaranet.errors import InputError
 from mfaranet.files import sha256
 from mfaranet.models import get_model
-from mfaranet.resume import Resume
-from mfaranet.settings import NetworkSettings, TrainSettings
-from mfaranet.training import open_curves, train
-from mfaranet.weights import fetch_released
+from mfaranet.schema import NetworkSettings, TrainSettings
+from mfaranet.training.loop import open_curves, train
+from mfaranet.training.resume import Resume
+from mfaranet.weights.checkpoints import load_backbone
+from mfaranet.weights.downloads import fetch_released
 from workflow.common import Paths, read_json, start, write_run
 from workflow.planned import Planned
 

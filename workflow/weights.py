@@ -6,8 +6,8 @@ import typer
 
 from mfaranet.errors import InputError
 from mfaranet.files import write_json
-from mfaranet.settings import WeightsFile
-from mfaranet.weights import fetch_backbone
+from mfaranet.schema import WeightsFile
+from mfaranet.weights.downloads import fetch_backbone
 from workflow.common import Paths, start
 from workflow.planned import Planned
 

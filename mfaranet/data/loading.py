@@ -18,9 +18,9 @@ from torch.utils.data import ConcatDataset, DataLoader, Dataset, DistributedSamp
 
 from mfaranet.data.prepared import SegmentationDataset
 from mfaranet.data.transforms import Augmentation
-from mfaranet.devices import choose_device
 from mfaranet.errors import InputError
-from mfaranet.settings import TrainSettings
+from mfaranet.measure.machine import choose_device
+from mfaranet.schema import TrainSettings
 
 
 def derived_seed(*key: str | int) -> int:

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from mfaranet.data.source import DataError, Source
+from mfaranet.datasets.source import DataError, Source
 
 DAMAGED = (
     "missing or damaged files: replace them from the original archive, "

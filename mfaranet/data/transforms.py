@@ -14,8 +14,8 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from mfaranet.conventions import IGNORE_INDEX, MEAN, STD
-from mfaranet.settings import AugmentationSettings
+from mfaranet.data.conventions import IGNORE_INDEX, MEAN, STD
+from mfaranet.schema import AugmentationSettings
 
 Pixels = npt.NDArray[Any]
 """(H, W, 3) float32 of an image, (H, W) uint8 of a label."""

@@ -26,7 +26,7 @@ import torch
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from mfaranet.settings import LatencySettings, size_name
+from mfaranet.schema import LatencySettings, size_name
 
 PAPER_WARM_UP = 10
 PAPER_PASSES = 100

@@ -6,11 +6,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from mfaranet.cells import BLANK, Cell, Table, computed, mean, one_digit, pointer_part
-from mfaranet.cost_tables import GFLOPS, comparison_table, complexity_table, latency_table
-from mfaranet.published import VERDICT, Entry, compare, find, network_title, tolerance
-from mfaranet.results import Results
-from mfaranet.settings import TableSettings, Tolerances, size_name
+from mfaranet.schema import TableSettings, Tolerances, size_name
+from mfaranet.tables.cells import BLANK, Cell, Table, computed, mean, one_digit, pointer_part
+from mfaranet.tables.cost import GFLOPS, comparison_table, complexity_table, latency_table
+from mfaranet.tables.published import VERDICT, Entry, compare, find, network_title, tolerance
+from mfaranet.tables.results import Results
 
 
 def build(

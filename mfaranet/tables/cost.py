@@ -3,8 +3,9 @@
 from dataclasses import replace
 from functools import partial
 
-from mfaranet.cells import BLANK, Cell, Table, digits, one_digit, two_digits
-from mfaranet.published import (
+from mfaranet.schema import TableSettings, Tolerances, size_name
+from mfaranet.tables.cells import BLANK, Cell, Table, digits, one_digit, two_digits
+from mfaranet.tables.published import (
     VERDICT,
     compare,
     find,
@@ -13,8 +14,7 @@ from mfaranet.published import (
     network_title,
     tolerance,
 )
-from mfaranet.results import Results
-from mfaranet.settings import TableSettings, Tolerances, size_name
+from mfaranet.tables.results import Results
 
 PAPER_SIZE = (1024, 2048)
 GFLOPS = "GFLOPs (official counter / 1024^3)"
@@ -158,8 +158,8 @@ def comparison_table(settings: TableSettings, results: Results) -> Table:
             ]
         )
     notes = [
-        "Published values are of Cityscapes, from the sources named in mfaranet/published.yaml (mfaranet trace prints "
-        "them); FPS of different GPUs and programs cannot be compared with each other, or with those here.",
+        "Published values are of Cityscapes, from the sources named in mfaranet/tables/published.yaml (mfaranet trace "
+        "prints them); FPS of different GPUs and programs cannot be compared with each other, or with those here.",
         "Params and GFLOPs are of what the prediction needs; those of the linked code stand beside where it runs more.",
         f"Networks with {results.run('complexity')['classes']} classes.",
         results.speed_note(settings.latency),

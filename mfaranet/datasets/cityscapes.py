@@ -7,14 +7,14 @@ from pathlib import Path
 
 from cityscapesscripts.helpers import labels as official
 
-from mfaranet.data.archives import ENDINGS, extract
-from mfaranet.data.disks import locate, visible
 from mfaranet.data.png import DAMAGED
 from mfaranet.data.prepared import SPLITS
-from mfaranet.data.source import TWICE, Convention, DataError, LabelSet, Pair, Source
+from mfaranet.datasets.archives import ENDINGS, extract
+from mfaranet.datasets.disks import locate, visible
+from mfaranet.datasets.source import TWICE, Convention, DataError, LabelSet, Pair, Source
 from mfaranet.errors import InputError
 from mfaranet.files import user_path
-from mfaranet.settings import CityscapesData
+from mfaranet.schema import CityscapesData
 
 VARIABLE = "CITYSCAPES_DATASET"
 IMAGES, IMAGE_SUFFIX = "leftImg8bit", "_leftImg8bit.png"

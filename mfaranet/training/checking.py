@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from mfaranet.errors import InputError
-from mfaranet.losses import Loss
 from mfaranet.models import check_options
+from mfaranet.training.losses import Loss
 
 
 def check_networks(experiments: Mapping[str, Mapping[str, Any]]) -> None:

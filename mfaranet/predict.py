@@ -7,16 +7,16 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from mfaranet.checkpoints import load_trained, read_facts, save
-from mfaranet.data import cityscapes
 from mfaranet.data.images import read_image
+from mfaranet.datasets import cityscapes
 from mfaranet.errors import InputError
+from mfaranet.evaluation.inference import PROTOCOLS, InputSizes, predict
 from mfaranet.files import png_software, sha256, write_png
-from mfaranet.inference import PROTOCOLS, InputSizes, predict
 from mfaranet.models import get_model
-from mfaranet.official import OfficialCheckpoint, load_official_checkpoint
-from mfaranet.settings import NetworkSettings
+from mfaranet.schema import NetworkSettings
 from mfaranet.targets import check_targets
+from mfaranet.weights.checkpoints import load_trained, read_facts, save
+from mfaranet.weights.official import OfficialCheckpoint, load_official_checkpoint
 
 # Stored in what is written, so that --force knows it again.
 _PREDICT, _CONVERT = "mfaranet predict", "mfaranet convert"

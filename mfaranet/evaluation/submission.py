@@ -14,11 +14,11 @@ from PIL import Image
 from torch import nn
 from tqdm import tqdm
 
-from mfaranet.data import cityscapes
 from mfaranet.data.prepared import DatasetRecord, read_png
+from mfaranet.datasets import cityscapes
 from mfaranet.errors import InputError
+from mfaranet.evaluation.inference import PROTOCOLS, InputSizes, predict
 from mfaranet.files import atomic_write
-from mfaranet.inference import PROTOCOLS, InputSizes, predict
 
 SPLIT = "test"
 

@@ -5,7 +5,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from mfaranet.conventions import IGNORE_INDEX
+from mfaranet.data.conventions import IGNORE_INDEX
 
 
 def confusion_matrix(prediction: Tensor, label: Tensor, num_classes: int) -> Tensor:

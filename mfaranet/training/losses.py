@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from mfaranet.conventions import IGNORE_INDEX
+from mfaranet.data.conventions import IGNORE_INDEX
 from mfaranet.errors import InputError
 from mfaranet.models.layers import Outputs, resize_to
 

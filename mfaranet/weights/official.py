@@ -150,7 +150,7 @@ def _linked_names(model: Comparator) -> dict[str, str]:
     if not model.official_names:
         raise InputError(
             f"{type(model).__name__} takes no weights of the linked implementation: their names are not known to map "
-            f"to its own one to one; mfaranet/published.yaml says why"
+            f"to its own one to one; mfaranet/tables/published.yaml says why"
         )
     names = {}
     for name in model.state_dict():

@@ -12,13 +12,13 @@ import torch
 from safetensors.torch import save_file
 from torch import nn
 
-from mfaranet import checkpoints
 from mfaranet.errors import InputError
 from mfaranet.files import atomic_write, sha256, user_path
 from mfaranet.models.backbones import BACKBONES
 from mfaranet.models.backbones.resnet import NO_DROPOUT
-from mfaranet.official import convert_imagenet_backbone, load_official_checkpoint, read_tensors
-from mfaranet.settings import WeightsFile
+from mfaranet.schema import WeightsFile
+from mfaranet.weights import checkpoints
+from mfaranet.weights.official import convert_imagenet_backbone, load_official_checkpoint, read_tensors
 
 
 def fetch_backbone(name: str, source: WeightsFile, output: Path) -> dict[str, Any]:

@@ -14,11 +14,11 @@ from numpy.typing import NDArray
 from PIL import Image
 from tqdm import tqdm
 
-from mfaranet.conventions import IGNORE_INDEX
-from mfaranet.data.findings import Found, histograms, is_mask, mistaken, refuse, warn
+from mfaranet.data.conventions import IGNORE_INDEX
 from mfaranet.data.png import read_ids, read_rgb
 from mfaranet.data.prepared import SPLITS, DatasetRecord
-from mfaranet.data.source import DataError, Pair, Source, complain
+from mfaranet.datasets.findings import Found, histograms, is_mask, mistaken, refuse, warn
+from mfaranet.datasets.source import DataError, Pair, Source, complain
 
 _REPEATED = "images that are there twice: take one away, in its folder and its list; a score over both is worthless"
 _MASKS = "images that are labels: the folders of images and labels are exchanged, or a label lies under an image's name"

@@ -15,7 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from mfaranet.conventions import MEAN
+from mfaranet.data.conventions import MEAN
 from mfaranet.data.prepared import SegmentationDataset
 from mfaranet.data.transforms import normalise
 from mfaranet.models.layers import resize_to

@@ -9,8 +9,8 @@ import numpy as np
 from PIL import Image
 from tqdm import tqdm
 
-from mfaranet.data import cityscapes
-from mfaranet.data.scene import (
+from mfaranet.datasets import cityscapes
+from mfaranet.datasets.scene import (
     DARK,
     FAR,
     GLASS,

@@ -21,7 +21,7 @@ ProtocolName = Literal[
     "multi_scale_flip_plain",
 ]
 Device = Literal["auto", "cpu", "cuda", "mps"]
-"""auto: CUDA where there is a GPU, else the CPU (see mfaranet.devices)."""
+"""auto: CUDA where there is a GPU, else the CPU (see mfaranet.measure.machine)."""
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_]*$")]
 """A name that is a folder, a DVC stage and a Snakemake rule at once: no dots, dashes or capitals."""
 
@@ -33,7 +33,7 @@ class Strict(BaseModel):
 
 
 class SampleData(Strict):
-    """Street scenes drawn by mfaranet.data.sample."""
+    """Street scenes drawn by mfaranet.datasets.sample."""
 
     form: Literal["sample"]
     size: Size
@@ -82,7 +82,7 @@ class NetworkSettings(Strict):
 
 
 class LossSettings(Strict):
-    """The paper's joint loss (see mfaranet.losses). A network must have what its name and weights ask for."""
+    """The paper's joint loss (see mfaranet.training.losses). A network must have what its name and weights ask for."""
 
     name: Literal["joint_edge_ohem", "joint_edge", "cross_entropy"]
     ohem_threshold: Fraction
@@ -124,7 +124,7 @@ class TrainSettings(Strict):
     batch_size: Annotated[int, Field(ge=2)]
     """Images of a step, over all devices together."""
     accumulate: Positive
-    """Parts that each device takes its share of a batch in, one after the other (see mfaranet.training.train)."""
+    """Parts that each device takes its share of a batch in, one after the other (see mfaranet.training.loop.train)."""
     workers: Annotated[int, Field(ge=0)]
     seed: int
     base_lr: Annotated[float, Field(gt=0)]

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from torch import Tensor
 
-from mfaranet.conventions import IGNORE_INDEX
+from mfaranet.data.conventions import IGNORE_INDEX
 from mfaranet.data.prepared import DatasetRecord
 from mfaranet.files import atomic_write
 

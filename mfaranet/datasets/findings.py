@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mfaranet.data.prepared import SPLITS
-from mfaranet.data.source import Convention, DataError, LabelSet, Pair
+from mfaranet.datasets.source import Convention, DataError, LabelSet, Pair
 
 MEASURED = ("train", "val")
 """The splits that a training cannot do without."""

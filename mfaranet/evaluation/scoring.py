@@ -11,10 +11,10 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from mfaranet.data.prepared import DatasetRecord, SegmentationDataset
+from mfaranet.evaluation.inference import PROTOCOLS, InputSizes, predict_split
+from mfaranet.evaluation.metrics import confusion_matrix, constant_prediction, summarise
+from mfaranet.evaluation.pictures import colour, draw_grid, errors, photograph, spread
 from mfaranet.files import write_png, write_text
-from mfaranet.inference import PROTOCOLS, InputSizes, predict_split
-from mfaranet.metrics import confusion_matrix, constant_prediction, summarise
-from mfaranet.pictures import colour, draw_grid, errors, photograph, spread
 
 SPLIT = "val"
 

@@ -3,13 +3,13 @@
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from mfaranet.data import camvid, cityscapes
-from mfaranet.data.checking import write_prepared
 from mfaranet.data.prepared import DatasetRecord
-from mfaranet.data.sample import draw_sample
-from mfaranet.data.source import Source
+from mfaranet.datasets import camvid, cityscapes
+from mfaranet.datasets.checking import write_prepared
+from mfaranet.datasets.sample import draw_sample
+from mfaranet.datasets.source import Source
 from mfaranet.files import atomic_folder
-from mfaranet.settings import CamVidData, CityscapesData, DataSettings, SampleData
+from mfaranet.schema import CamVidData, CityscapesData, DataSettings, SampleData
 
 
 def prepare(name: str, settings: DataSettings, output: Path) -> DatasetRecord:

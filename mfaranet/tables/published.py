@@ -5,9 +5,9 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from mfaranet.cells import BLANK, Cell, computed
 from mfaranet.files import read_yaml
-from mfaranet.settings import Tolerances
+from mfaranet.schema import Tolerances
+from mfaranet.tables.cells import BLANK, Cell, computed
 
 FILE = Path(__file__).with_name("published.yaml")
 VERDICT = ("Difference", "Tolerance", "Verdict")
@@ -32,7 +32,11 @@ def network_cell(name: str, key: str, show: Callable[[Any], str] = str, scale: f
     value = network[key]
     if value is None:
         return BLANK
-    origin = {"file": "mfaranet/published.yaml", "pointer": f"/networks/{name}/{key}", "source": network["source"]}
+    origin = {
+        "file": "mfaranet/tables/published.yaml",
+        "pointer": f"/networks/{name}/{key}",
+        "source": network["source"],
+    }
     value = value if scale == 1 else value * scale
     return Cell(value, show(value), {**origin, "scale": scale} if scale != 1 else origin)
 
@@ -85,7 +89,7 @@ def compare(
     if not entries:
         return BLANK, BLANK, BLANK, BLANK
     index, entry = min(entries, key=lambda each: bool(obstacle(each[1])))
-    place = {"file": "mfaranet/published.yaml", "pointer": f"/values/{index}/value", "scale": scale}
+    place = {"file": "mfaranet/tables/published.yaml", "pointer": f"/values/{index}/value", "scale": scale}
     number = entry["value"] * scale
     value = Cell(number, show(number), {**place, "source": entry["source"]})
     if reason := obstacle(entry):

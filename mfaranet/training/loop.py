@@ -14,20 +14,20 @@ from torch.optim import SGD, Optimizer
 from torch.optim.lr_scheduler import PolynomialLR
 from tqdm import tqdm
 
-from mfaranet import checkpoints
 from mfaranet.data.loading import EpochSampler, derived_seed, training_loader
 from mfaranet.data.prepared import SegmentationDataset
 from mfaranet.data.transforms import normalise
-from mfaranet.devices import allow_tf32, choose_device
 from mfaranet.errors import InputError
-from mfaranet.inference import PROTOCOLS, InputSizes, predict_split
-from mfaranet.losses import Loss
-from mfaranet.metrics import confusion_matrix, intersection_over_union
+from mfaranet.evaluation.inference import PROTOCOLS, InputSizes, predict_split
+from mfaranet.evaluation.metrics import confusion_matrix, intersection_over_union
+from mfaranet.measure.machine import allow_tf32, choose_device
 from mfaranet.models.layers import Outputs
-from mfaranet.nonfinite import FirstNonFinite
-from mfaranet.processes import launched, make_fabric, process_facts, share_buffers
-from mfaranet.resume import Progress, Resume, stop_on_signals
-from mfaranet.settings import TrainSettings
+from mfaranet.schema import TrainSettings
+from mfaranet.training.distributed import launched, make_fabric, process_facts, share_buffers
+from mfaranet.training.losses import Loss
+from mfaranet.training.nonfinite import FirstNonFinite
+from mfaranet.training.resume import Progress, Resume, stop_on_signals
+from mfaranet.weights import checkpoints
 
 
 def train(

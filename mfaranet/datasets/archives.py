@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import IO
 
-from mfaranet.data.disks import is_visible
+from mfaranet.datasets.disks import is_visible
 from mfaranet.errors import InputError
 
 ENDINGS = (".zip", ".tar", ".tgz", ".tar.gz")

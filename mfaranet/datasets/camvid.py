@@ -8,14 +8,14 @@ from pathlib import Path, PurePosixPath
 
 import pooch
 
-from mfaranet.data.archives import extract
-from mfaranet.data.disks import is_visible, locate, read_lines, visible
 from mfaranet.data.png import DAMAGED
 from mfaranet.data.prepared import SPLITS
-from mfaranet.data.source import TWICE, Convention, DataError, LabelSet, Pair, Source
+from mfaranet.datasets.archives import extract
+from mfaranet.datasets.disks import is_visible, locate, read_lines, visible
+from mfaranet.datasets.source import TWICE, Convention, DataError, LabelSet, Pair, Source
 from mfaranet.errors import InputError
 from mfaranet.files import sha256, user_path
-from mfaranet.settings import CamVidData
+from mfaranet.schema import CamVidData
 
 VARIABLE = "MFARANET_CAMVID"
 SIZE = (360, 480)

@@ -14,8 +14,8 @@ from lightning_fabric.plugins.environments.torchelastic import TorchElasticEnvir
 from lightning_fabric.strategies.ddp import DDPStrategy
 from torch import nn
 
-from mfaranet.devices import device_facts
 from mfaranet.errors import InputError
+from mfaranet.measure.machine import device_facts
 
 
 def make_fabric(precision: str, device: torch.device) -> Fabric:

@@ -5,9 +5,9 @@ from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
-from mfaranet.cells import BLANK, Cell, digits, one_digit, resolve, two_digits
 from mfaranet.files import read_json
-from mfaranet.settings import Size, TableSettings, size_name
+from mfaranet.schema import Size, TableSettings, size_name
+from mfaranet.tables.cells import BLANK, Cell, digits, one_digit, resolve, two_digits
 
 
 class Results:

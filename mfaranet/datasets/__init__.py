@@ -1,0 +1,1 @@
+"""Readers of data sets, each to the one prepared form."""

@@ -1,0 +1,1 @@
+"""Weight files: ours, the authors', downloads."""
