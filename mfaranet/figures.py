@@ -1,8 +1,10 @@
 """The paper's figures, from stored results: legible at column width, and to the colour-blind."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from itertools import cycle
 from pathlib import Path
+from statistics import fmean, stdev
+from typing import TypeVar
 
 import numpy as np
 import pandas as pd
@@ -11,11 +13,15 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator
 
-from mfaranet.files import atomic_write
-from mfaranet.schema import FigureSettings, size_name
-from mfaranet.tables.cells import mean, pointer_part
+from mfaranet.files import atomic_write, write_text
+from mfaranet.schema import FigureSettings, Shown, size_name
+from mfaranet.tables.cells import Cell, pointer_part
 from mfaranet.tables.published import network_cell, network_title
-from mfaranet.tables.results import Results
+from mfaranet.tables.results import COUNTS, Results
+
+T = TypeVar("T")
+Spread = tuple[float, float]
+"""Mean and standard deviation over seeds, 0 of one."""
 
 COLUMN = 5.0
 """Width in inches; printed at a column's 3.5 the text has 6 points or more."""
@@ -26,41 +32,46 @@ MARKERS = "osD^vP*"
 STYLES = tuple(
     (colour, MARKERS[(i + turn) % len(MARKERS)]) for turn in range(len(MARKERS)) for i, colour in enumerate(COLOURS)
 )
+CURVES = Path("plots/metrics")
+"""Where DVCLive keeps the curves in a training's folder."""
 OURS = ("base", "base pruned", "MFARANet", "MFARANet-Pruned")
 
 
-def draw(settings: FigureSettings, results: Results, curves: Path, folder: Path) -> None:
+def draw(settings: FigureSettings, shown: Shown, results: Results, curves: Path, folder: Path) -> None:
     """Write all figures but that of the predictions to ``folder`` as PNG.
 
     Args:
         settings: what to show.
+        shown: by which protocol and measurement.
         results: of one data set.
         curves: folder of the trainings' curves, by experiment.
         folder: where to write.
     """
-    shown = [name for name in settings.experiments if name in results.selected]
-    protocol = settings.protocol
-    scores = {name: mean(results.over_seeds(name, protocol, "miou"), str).value for name in results.selected}
-    miou = _labelled(scores)
+    named = [name for name in settings.experiments if results.recorded(name)]
+    every = [name for name in results.distinct() if results.recorded(name)]
+    protocol = shown.protocol
+    miou = {name: spread(results.over_seeds(name, protocol, "miou")) for name in every}
     sizes = {
         name: each["input_sizes"][protocol]
-        for name, each in results.content("complexity", "complexity.json").items()
-        if name in results.selected and protocol in each["input_sizes"]
+        for name, each in results.content(*COUNTS).items()
+        if name in every and protocol in each["input_sizes"]
     }
-    data = results.run(f"evaluate/{shown[0]}")["dataset"]["title"]
+    data = results.run(f"evaluate/{named[0]}")["dataset"]["title"]
     place = f"{data}, {label(protocol)}"
 
     def save(name: str, figure: Figure) -> None:
         atomic_write(folder / f"{name}.png", lambda temporary: figure.savefig(temporary, format="png", dpi=200))
 
-    speeds = {name: results.speed(settings.latency, name, size, "unfolded").value for name, size in sizes.items()}
-    save("accuracy_speed", scatter(_labelled(speeds), miou, "images per second", "mIoU (%)", place))
+    speeds = {name: results.speed(shown.measurement, name, size, "unfolded").value for name, size in sizes.items()}
+    save("accuracy_speed", scatter(_labelled(speeds), _labelled(miou), "images per second", "mIoU (%)", place))
     costs = {name: results.cost(name, size_name(size))[-1].value for name, size in sizes.items()}
-    save("accuracy_gflops", scatter(_labelled(costs), miou, "GFLOPs (official counter / 1024³)", "mIoU (%)", place))
+    gflops = "GFLOPs (official counter / 1024³)"
+    save("accuracy_gflops", scatter(_labelled(costs), _labelled(miou), gflops, "mIoU (%)", place))
     save("networks", published_accuracy(settings.comparison, results))
-    save("classes", classes(results, shown, protocol, place))
-    save("confusion", confusion(results, shown[0], protocol, place))
-    save("curves", training_curves({name: curves / name / "plots/metrics" for name in shown}, data))
+    save("classes", classes(results, named, protocol, place))
+    save("confusion", confusion(results, named[0], protocol, place))
+    folders = {name: [curves / seed / CURVES for seed in results.seeds(name)] for name in named}
+    save("curves", training_curves(folders, data))
 
 
 def label(name: str) -> str:
@@ -68,13 +79,23 @@ def label(name: str) -> str:
     return name.replace("_", " ")
 
 
-def scatter(x: Mapping[str, float], y: Mapping[str, float], x_label: str, y_label: str, title: str) -> Figure:
-    """One thing over another, on a logarithmic scale, a named point for each name that both have."""
+def spread(scores: Sequence[Cell]) -> Spread | None:
+    """Of the scores of several seeds; None without any."""
+    values = [score.value for score in scores]
+    return (fmean(values), stdev(values) if len(values) > 1 else 0.0) if values else None
+
+
+def scatter(x: Mapping[str, float], y: Mapping[str, Spread], x_label: str, y_label: str, title: str) -> Figure:
+    """One thing over another, on a logarithmic scale, a named point for each name that both have.
+
+    A bar is one standard deviation over seeds to either side.
+    """
     figure, axes = _figure(title)
     names = [name for name in x if name in y]
     for name in names:
         colour, marker = STYLES[1] if name in OURS else STYLES[0]
-        axes.plot(x[name], y[name], marker, color=colour, markersize=4)
+        average, deviation = y[name]
+        axes.errorbar(x[name], average, deviation or None, color=colour, marker=marker, markersize=4, linewidth=1)
     axes.set_xscale("log")
     axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     axes.xaxis.set_major_formatter("{x:g}")
@@ -84,7 +105,7 @@ def scatter(x: Mapping[str, float], y: Mapping[str, float], x_label: str, y_labe
     axes.margins(0.15)
     axes.grid(alpha=0.3, which="both")
     if names:
-        xs, ys = [x[name] for name in names], [y[name] for name in names]
+        xs, ys = [x[name] for name in names], [y[name][0] for name in names]
         textalloc.allocate(axes, xs, ys, names, x_scatter=xs, y_scatter=ys, textsize=7, linecolor="grey", linewidth=0.5)
     return figure
 
@@ -96,7 +117,7 @@ def published_accuracy(measurement: str, results: Results) -> Figure:
     accuracy = {
         each["network"]: network_cell(each["network"], "test_miou", scale=100).value for each in measured.values()
     }
-    miou = {network_title(name): value for name, value in accuracy.items() if value is not None}
+    miou = {network_title(name): (value, 0.0) for name, value in accuracy.items() if value is not None}
     size = next((size for each in measured.values() for size in each["sizes"]), "")
     speeds = {network_title(each["network"]): each["sizes"][size]["unfolded"]["fps"] for each in measured.values()}
     device = results.run(found[0])["device"] if found else "(not measured)"
@@ -105,13 +126,25 @@ def published_accuracy(measurement: str, results: Results) -> Figure:
 
 
 def classes(results: Results, experiments: Sequence[str], protocol: str, title: str) -> Figure:
-    """IoU of each class, a line of points for each experiment; the mean over its seeds."""
+    """IoU of each class, a line of points for each experiment: the mean over its seeds, with their deviation."""
     names = list(results.content(f"evaluate/{experiments[0]}", "metrics.json")[protocol]["iou"])
     figure, axes = _figure(title, height=0.8 + 0.22 * len(names))
     for name, (colour, marker) in zip(experiments, cycle(STYLES), strict=False):
-        ious = [mean(results.over_seeds(name, protocol, f"iou/{pointer_part(each)}"), str).value for each in names]
-        points = [np.nan if iou is None else iou for iou in ious]
-        axes.plot(points, range(len(names)), marker, color=colour, label=label(name), markersize=5, alpha=0.8)
+        found = [spread(results.over_seeds(name, protocol, f"iou/{pointer_part(each)}")) for each in names]
+        averages, deviations = zip(*(each or (np.nan, 0.0) for each in found), strict=True)
+        bars = deviations if any(deviations) else None
+        axes.errorbar(
+            averages,
+            range(len(names)),
+            xerr=bars,
+            color=colour,
+            marker=marker,
+            markersize=5,
+            linestyle="",
+            elinewidth=1,
+            alpha=0.8,
+            label=label(name),
+        )
     axes.set_yticks(range(len(names)), names)
     axes.invert_yaxis()
     axes.set_xlabel("IoU (%)")
@@ -136,22 +169,29 @@ def confusion(results: Results, experiment: str, protocol: str, title: str) -> F
     return figure
 
 
-def training_curves(folders: Mapping[str, Path], title: str) -> Figure:
-    """Loss, validation mIoU and learning rate of each experiment that was trained, by epoch."""
-    panels: list[tuple[str, str, Callable[[pd.Series], pd.Series]]] = [
-        ("train/total", "training loss", lambda values: values),
-        ("val/miou", "validation mIoU (%)", lambda values: 100 * values),
-        ("learning_rate", "learning rate", lambda values: values),
+def training_curves(folders: Mapping[str, Sequence[Path]], title: str) -> Figure:
+    """Loss of the output and of all terms, validation mIoU and learning rate of each training, by epoch.
+
+    ``folders`` are those of an experiment's curves, one for each seed: a line is their mean, a band what lies between.
+    """
+    panels: list[tuple[str, str, float]] = [
+        ("train/output", "loss of the output", 1),
+        ("train/total", "total loss", 1),
+        ("val/miou", "validation mIoU (%)", 100),
+        ("learning_rate", "learning rate", 1),
     ]
-    figure = Figure(figsize=(COLUMN, 5.0), layout="constrained")
+    figure = Figure(figsize=(COLUMN, 6.5), layout="constrained")
     figure.suptitle(title, fontsize=8)
-    for axes, (metric, y_label, convert) in zip(figure.subplots(len(panels), sharex=True), panels, strict=True):
-        for (name, folder), (colour, marker) in zip(folders.items(), cycle(STYLES), strict=False):
-            path = folder / f"{metric}.tsv"
-            if path.exists():  # a pruned network and one of the authors have none
-                curve = pd.read_csv(path, sep="\t")
-                style = {"color": colour, "marker": marker, "markersize": 4, "label": label(name)}
-                axes.plot(curve["step"] + 1, convert(curve[metric.split("/")[-1]]), **style)
+    for axes, (metric, y_label, scale) in zip(figure.subplots(len(panels), sharex=True), panels, strict=True):
+        for (name, places), (colour, marker) in zip(folders.items(), cycle(STYLES), strict=False):
+            curves = [curve for folder in places if (curve := _curve(folder / f"{metric}.tsv")) is not None]
+            if curves:  # a pruned network and one of the authors have none
+                every = scale * pd.concat(curves, axis="columns")
+                average = every.mean(axis="columns")
+                axes.plot(average.index, average, color=colour, marker=marker, markersize=4, label=label(name))
+                axes.fill_between(
+                    every.index, every.min(axis="columns"), every.max(axis="columns"), color=colour, alpha=0.2
+                )
         axes.set_ylabel(y_label, fontsize=8)
         axes.grid(alpha=0.3)
     axes.set_xlabel("epoch")
@@ -160,7 +200,28 @@ def training_curves(folders: Mapping[str, Path], title: str) -> Figure:
     return figure
 
 
-def _labelled(values: Mapping[str, float | None]) -> dict[str, float]:
+def write_curves(folders: Mapping[str, Path], output: Path) -> None:
+    """Write for `dvc plots` one CSV of each curve: epoch, experiment and value, of all that were trained."""
+    for name, metric in (("loss", "train/output"), ("miou", "val/miou"), ("learning_rate", "learning_rate")):
+        found = {each: _curve(folder / f"{metric}.tsv") for each, folder in folders.items()}
+        tables = [
+            pd.DataFrame({"epoch": curve.index, "experiment": each, name: curve.to_numpy()})
+            for each, curve in found.items()
+            if curve is not None
+        ]
+        empty = pd.DataFrame(columns=["epoch", "experiment", name])
+        write_text(output / f"{name}.csv", (pd.concat(tables) if tables else empty).to_csv(index=False))
+
+
+def _curve(path: Path) -> "pd.Series[float] | None":
+    """A curve by epoch; None where there is none."""
+    if not path.exists():
+        return None
+    table = pd.read_csv(path, sep="\t")
+    return table.set_index(table["step"] + 1)[path.stem]
+
+
+def _labelled(values: Mapping[str, T | None]) -> dict[str, T]:
     return {label(name): value for name, value in values.items() if value is not None}
 
 

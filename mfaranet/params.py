@@ -12,18 +12,25 @@ from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
 import yaml
-from pydantic import Field, ValidationError
+from pydantic import Field, TypeAdapter, ValidationError
 
 from mfaranet.errors import InputError
 from mfaranet.files import read_yaml
 from mfaranet.schema import (
+    ComparisonTable,
     ComplexitySettings,
-    Experiment,
+    ComplexityTable,
+    Difference,
     FigureSettings,
     LatencySettings,
+    LatencyTable,
     Name,
+    OverallTable,
+    PerClassTable,
     Profile,
+    Run,
     Settings,
+    Shown,
     Strict,
     TableSettings,
     Tolerances,
@@ -31,36 +38,43 @@ from mfaranet.schema import (
 )
 
 T = TypeVar("T")
+TABLES: dict[str, type[TableSettings]] = {
+    "overall": OverallTable,
+    "per_class": PerClassTable,
+    "complexity": ComplexityTable,
+    "latency": LatencyTable,
+    "comparison": ComparisonTable,
+}
 
 
 class Params(Strict):
     """All of params.yaml."""
 
-    datasets: Annotated[list[Name], Field(min_length=1)]
-    profiles: dict[Name, Profile]
-    experiments: Annotated[dict[Name, Experiment], Field(min_length=1)]
-    selected_experiments: Annotated[list[Name], Field(min_length=1)]
-    pruned_experiments: list[Name]
-    latencies: Annotated[list[Name], Field(min_length=1)]
-    submissions: list[Name]
-    tables: dict[Name, TableSettings]
-    tolerances: Tolerances
-    figures: FigureSettings
-    complexity: ComplexitySettings
-    latency: dict[Name, dict[str, Any]]
-    weights: dict[Name, WeightsFile]
+    run: Run
+    groups: dict[Name, list[Name]]
+    experiments: Annotated[dict[Name, Difference], Field(min_length=1)]
+    tables: dict[Name, dict[str, Any]]
     network: dict[str, Any]
     train: dict[str, Any]
+    other_networks: Difference
+    """What experiments change first whose network is another than that of the section ``network``."""
     evaluate: dict[str, Any]
+    complexity: ComplexitySettings
+    latency: dict[str, Any]
+    measurements: dict[Name, dict[str, Any]]
+    shown: Shown
+    figures: FigureSettings
+    tolerances: Tolerances
+    weights: dict[Name, WeightsFile]
+    profiles: dict[Name, Profile]
 
     @property
     def measured_experiments(self) -> list[str]:
-        """What is evaluated, counted and shown: the selected experiments, and the pruned ones."""
-        return [*self.selected_experiments, *map(pruned_name, self.pruned_experiments)]
+        """What is evaluated: the selected experiments, and the pruned ones."""
+        return [*self.run.experiments, *map(pruned_name, self.run.pruned)]
 
-    @property
-    def seeds(self) -> dict[str, list[str]]:
-        """Each measured experiment with those that are the same but for the seed, ``<experiment>_seed_<number>``.
+    def seeds(self, name: str) -> list[str]:
+        """An experiment and those that are the same but for the seed, ``<experiment>_seed_<number>``.
 
         One of that name that differs in more than the protocols by which it is evaluated is not of them.
         """
@@ -69,32 +83,47 @@ class Params(Strict):
             each = self.experiments[name]
             return (each.network, _without(each.train, "seed"), _without(each.evaluate, "protocols"))
 
-        return {
-            name: [
-                other
-                for other in self.measured_experiments
-                if re.fullmatch(rf"{name}(_seed_\d+)?", other) and recipe(other) == recipe(name)
-            ]
-            for name in self.measured_experiments
-        }
+        return [
+            other
+            for other in self.experiments
+            if re.fullmatch(rf"{name}(_seed_\d+)?", other) and recipe(other) == recipe(name)
+        ]
+
+    def members(self, names: Iterable[str]) -> list[str]:
+        """Names of experiments, with those of a group in the place of its name; each once."""
+        return list(dict.fromkeys(each for name in names for each in self.groups.get(name, [name])))
 
     def profile(self, dataset: str) -> Profile:
         """The profile of a data set; InputError where there is none."""
         return _lookup(self.profiles, dataset, "profiles")
 
     def measurement(self, dataset: str, name: str) -> LatencySettings:
-        """A measurement of speed, with what the data set's profile changes.
+        """A measurement of speed on a data set, with the experiments of groups.
 
         Raises:
             InputError: there is none of that name, or a merged value is unknown, missing or impossible.
         """
-        difference = self.profile(dataset).latency.get(name, {})
-        merged = _merge(_lookup(self.latency, name, "latency"), difference)
-        layers = {f"profiles.{dataset}.latency.{name}": difference, f"latency.{name}": merged}
-        try:
-            return LatencySettings.model_validate_json(json.dumps(merged))
-        except ValidationError as error:
-            raise InputError(_explain(error, layers, f"latency.{name}")) from None
+        own = _lookup(self.measurements, name, "measurements")
+        difference = self.profile(dataset).measurements.get(name, {})
+        merged = _merge(self.latency, own, difference)
+        layers = {f"profiles.{dataset}.measurements.{name}": difference, f"measurements.{name}": own}
+        settings: LatencySettings = _validated(LatencySettings, merged, layers, "latency")
+        return settings.model_copy(update={"experiments": self.members(settings.experiments)})
+
+    def table(self, name: str) -> TableSettings:
+        """A table, with what the section ``shown`` gives where it names nothing else, and the experiments of groups.
+
+        Raises:
+            InputError: there is none of that name, or a value is unknown, missing or impossible.
+        """
+        own = _lookup(self.tables, name, "tables")
+        given = {"protocols": [self.shown.protocol], **self.shown.model_dump()}
+        kind = _lookup(TABLES, own.get("kind", ""), f"tables.{name}.kind")
+        unnamed = {key: given[key] for key in kind.model_fields if key in given}
+        settings: TableSettings = _validated(kind, {**unnamed, **own}, {f"tables.{name}": own}, f"tables.{name}")
+        if isinstance(settings, OverallTable | PerClassTable):
+            return settings.model_copy(update={"experiments": self.members(settings.experiments)})
+        return settings
 
     def settings(self, dataset: str, experiment: str) -> Settings:
         """Merge base, profile and differences.
@@ -104,21 +133,24 @@ class Params(Strict):
         """
         profile = self.profile(dataset)
         difference = _lookup(self.experiments, experiment, "experiments")
+        other = difference.network.get("name", self.network.get("name")) != self.network.get("name")
+        first = self.other_networks if other else Difference()
+        # Another network has options of its own.
+        options = _merge({} if other else self.network, first.network, difference.network)
         merged = {
             "data": profile.data.model_dump(mode="json"),
             "weights": profile.weights,
-            "network": self._network(difference.network),
-            "train": _merge(self.train, profile.train, difference.train),
-            "evaluate": _merge(self.evaluate, profile.evaluate, difference.evaluate),
+            "network": {"name": options.pop("name", None), "options": options},
+            "train": _merge(self.train, profile.train, first.train, difference.train),
+            "evaluate": _merge(self.evaluate, profile.evaluate, first.evaluate, difference.evaluate),
         }
         layers = {
             f"experiments.{experiment}": difference.model_dump(),
+            **({"other_networks": first.model_dump()} if other else {}),
             f"profiles.{dataset}": {"train": profile.train, "evaluate": profile.evaluate},
         }
-        try:
-            return Settings.model_validate_json(json.dumps(merged))
-        except ValidationError as error:
-            raise InputError(_explain(error, layers)) from None
+        settings: Settings = _validated(Settings, merged, layers)
+        return settings
 
     def networks(self) -> dict[str, dict[str, Any]]:
         """Each experiment's network, and its losses on the data sets, for mfaranet.training.checking."""
@@ -130,11 +162,6 @@ class Params(Strict):
             }
             for name, settings in every.items()
         }
-
-    def _network(self, difference: Mapping[str, Any]) -> dict[str, Any]:
-        # Another network has options of its own.
-        other = difference.get("name", self.network.get("name")) != self.network.get("name")
-        return _merge({"options": {}} if other else self.network, difference)
 
 
 def pruned_name(experiment: str) -> str:
@@ -156,54 +183,67 @@ def load(path: Path = Path("params.yaml")) -> Params:
         raise InputError(f"{path}: {os.strerror(error.errno or 0)}; run from the repository root") from None
     except yaml.YAMLError as error:
         raise InputError(f"{path} is not valid YAML: {error}") from None
-    try:
-        params = Params.model_validate_json(json.dumps(content))
-    except ValidationError as error:
-        raise InputError(_explain(error, {})) from None
+    params: Params = _validated(Params, content, {})
     _check_references(params)
     return params
 
 
 def _check_references(params: Params) -> None:
-    for key in ("datasets", "selected_experiments", "pruned_experiments", "submissions", "latencies"):
-        chosen = getattr(params, key)
+    run = params.run
+    for key, chosen in run:
         if len(set(chosen)) != len(chosen):
-            raise InputError(f"params.yaml: {key}: the same name stands there twice")
-    for dataset in params.datasets:
+            raise InputError(f"params.yaml: run.{key}: the same name stands there twice")
+    for dataset in run.datasets:
         _lookup(params.profiles, dataset, "profiles")
+    for group, members in params.groups.items():
+        if group in params.experiments:
+            raise InputError(f"params.yaml: groups.{group}: an experiment is called so too")
+        _check_experiments(params, members, f"groups.{group}")
+    for name in run.experiments:
+        if name in params.groups:
+            raise InputError(
+                f"params.yaml: run.experiments: {name} is a group; its experiments stand there after "
+                f"`dvc exp run -S 'run.experiments=${{groups.{name}}}'`"
+            )
     for experiment in params.measured_experiments:
         _lookup(params.experiments, experiment, "experiments")
-    for key, allowed in (
-        ("pruned_experiments", params.selected_experiments),
-        ("submissions", params.measured_experiments),
+    for key, chosen, allowed in (
+        ("pruned", run.pruned, run.experiments),
+        ("submissions", run.submissions, params.measured_experiments),
     ):
-        for experiment in getattr(params, key):
+        for experiment in chosen:
             if experiment not in allowed:
-                raise InputError(f"params.yaml: {key}: {experiment!r} is not among selected_experiments")
+                raise InputError(f"params.yaml: run.{key}: {experiment!r} is not among run.experiments")
     for experiment in params.experiments:
         for dataset in params.profiles:
             params.settings(dataset, experiment)
-    for measurement in params.latencies:
-        _lookup(params.latency, measurement, "latency")
-    for dataset, profile in params.profiles.items():
-        for measurement in profile.latency:
-            _lookup(params.latency, measurement, "latency")
-        for measurement in params.latency:
+    shown = [params.shown.measurement, params.figures.comparison]
+    for name in params.tables:
+        table = params.table(name)
+        _check_experiments(params, getattr(table, "experiments", []), f"tables.{name}.experiments")
+        shown += filter(None, [getattr(table, "measurement", None)])
+    changed = [name for profile in params.profiles.values() for name in profile.measurements]
+    for measurement in [*run.measurements, *shown, *changed]:
+        _lookup(params.measurements, measurement, "measurements")
+    for dataset in params.profiles:
+        for measurement in params.measurements:
             named = params.measurement(dataset, measurement).experiments
-            _check_experiments(params, named, f"latency.{measurement}")
-    for name, table in params.tables.items():
-        _check_experiments(params, table.experiments, f"tables.{name}")
-        if table.latency is not None:
-            _lookup(params.latency, table.latency, "latency")
-    _check_experiments(params, params.figures.experiments, "figures")
-    for measurement in (params.figures.latency, params.figures.comparison):
-        _lookup(params.latency, measurement, "latency")
+            _check_experiments(params, named, f"measurements.{measurement}.experiments")
+    _check_experiments(params, params.figures.experiments, "figures.experiments")
 
 
 def _check_experiments(params: Params, experiments: Iterable[str], where: str) -> None:
     for experiment in experiments:
         if experiment not in params.experiments:
-            raise InputError(f"params.yaml: {where}.experiments: no experiment is called {experiment!r}")
+            raise InputError(f"params.yaml: {where}: no experiment is called {experiment!r}")
+
+
+def _validated(kind: Any, content: Any, layers: Mapping[str, Mapping[str, Any]], section: str = "") -> Any:
+    """``content`` as what it is; InputError names the layer that holds a fault, else ``section``."""
+    try:
+        return TypeAdapter(kind).validate_json(json.dumps(content))
+    except ValidationError as error:
+        raise InputError(_explain(error, layers, section)) from None
 
 
 def _lookup(mapping: Mapping[str, T], key: str, section: str) -> T:

@@ -185,16 +185,27 @@ class Profile(Strict):
     weights: Literal["none", "imagenet"]
     train: dict[str, Any]
     evaluate: dict[str, Any]
-    latency: dict[Name, dict[str, Any]]
-    """By measurement."""
+    measurements: dict[Name, dict[str, Any]]
 
 
-class Experiment(Strict):
-    """What one experiment changes. The parts are apart so that each stage depends on its own alone."""
+class Difference(Strict):
+    """What one experiment changes."""
 
-    network: dict[str, Any]
-    train: dict[str, Any]
-    evaluate: dict[str, Any]
+    network: dict[str, Any] = {}
+    """``name`` and options in one."""
+    train: dict[str, Any] = {}
+    evaluate: dict[str, Any] = {}
+
+
+class Run(Strict):
+    """What `dvc repro` makes."""
+
+    datasets: Annotated[list[Name], Field(min_length=1)]
+    experiments: Annotated[list[Name], Field(min_length=1)]
+    pruned: list[Name]
+    """Experiments of which one scale is kept."""
+    submissions: list[Name]
+    measurements: Annotated[list[Name], Field(min_length=1)]
 
 
 class ComplexitySettings(Strict):
@@ -231,36 +242,70 @@ class Tolerances(Strict):
     gflops: Annotated[float, Field(ge=0)]
 
 
-class TableSettings(Strict):
-    """One table: what it shows, of which experiments, protocols and measurement of speed."""
+class OverallTable(Strict):
+    """Accuracy and cost, a row for each experiment and protocol."""
 
-    kind: Literal["overall", "per_class", "complexity", "latency", "comparison"]
+    kind: Literal["overall"]
     title: str
     experiments: Annotated[list[Name], Field(min_length=1)]
-    protocols: list[ProtocolName]
-    """Of the kinds overall and per_class."""
-    latency: Name | None
-    """The measurement that speed comes from, where it was made; no matter to per_class and complexity."""
+    protocols: Annotated[list[ProtocolName], Field(min_length=1)]
+    measurement: Name | None
+    """That speed comes from, where it was made."""
 
-    @model_validator(mode="after")
-    def _complete(self) -> "TableSettings":
-        if self.kind in ("overall", "per_class") and not self.protocols:
-            raise ValueError(f"a table of the kind {self.kind} needs protocols")
-        if self.kind in ("latency", "comparison") and self.latency is None:
-            raise ValueError(f"a table of the kind {self.kind} needs a measurement")
-        return self
+
+class PerClassTable(Strict):
+    """IoU, a row for each class, a column for each experiment and protocol."""
+
+    kind: Literal["per_class"]
+    title: str
+    experiments: Annotated[list[Name], Field(min_length=1)]
+    protocols: Annotated[list[ProtocolName], Field(min_length=1)]
+
+
+class ComplexityTable(Strict):
+    """Parameters and multiply-accumulates of all networks that were counted."""
+
+    kind: Literal["complexity"]
+    title: str
+
+
+class LatencyTable(Strict):
+    """All that a measurement of speed found."""
+
+    kind: Literal["latency"]
+    title: str
+    measurement: Name
+
+
+class ComparisonTable(Strict):
+    """The paper's Table XI, of the networks of a measurement."""
+
+    kind: Literal["comparison"]
+    title: str
+    measurement: Name
+    protocol: ProtocolName
+    """Of the mIoU here."""
+
+
+TableSettings = Annotated[
+    OverallTable | PerClassTable | ComplexityTable | LatencyTable | ComparisonTable, Field(discriminator="kind")
+]
+
+
+class Shown(Strict):
+    """What tables and figures show that name nothing else."""
+
+    protocol: ProtocolName
+    measurement: Name
 
 
 class FigureSettings(Strict):
-    """What the figures show, of the experiments that are selected."""
+    """What the figures show."""
 
     experiments: Annotated[list[Name], Field(min_length=1)]
     """In the curves, the bars and the predictions; in the others are all."""
-    protocol: ProtocolName
-    latency: Name
-    """The measurement that the experiments' speed comes from, where it was made."""
     comparison: Name
-    """That of the networks of Table XI."""
+    """The measurement of the networks of Table XI."""
     pictures: Positive
 
 

@@ -114,27 +114,31 @@ def copy(root: Path) -> Project:
 
 
 def smallest(root: Path) -> Project:
-    """Eight stages, of one experiment and one table, in a repository with one commit; nothing has run."""
+    """Nine stages, of one experiment and one table, in a repository with one commit; nothing has run."""
     project = copy(root)
     sample = {"form": "sample", "size": [64, 128], "train": 2, "val": 1, "test": 1, "seed": 0}
-    profile = {"data": sample, "weights": "none", "train": {**TRAIN, "workers": 0}, "evaluate": EVALUATE, "latency": {}}
+    profile: dict[str, Any] = {
+        "data": sample,
+        "weights": "none",
+        "train": {**TRAIN, "workers": 0},
+        "evaluate": EVALUATE,
+    }
+    profile["measurements"] = {}
     project.change("profiles", "sample", value=profile)
-    project.change("experiments", value={"base": {"network": {}, "train": {}, "evaluate": {}}})
+    run = {"datasets": ["sample"], "experiments": ["base"], "pruned": [], "submissions": [], "measurements": ["strict"]}
+    project.change("run", value=run)
+    project.change("groups", value={})
+    project.change("experiments", value={"base": {}})
     project.change("evaluate", "protocols", value=["full_image"])
     project.change("tables", value={"overall": {**project.params()["tables"]["overall"], "experiments": ["base"]}})
     project.change("complexity", "sizes", value=[[64, 128]])
-    project.change("figures", "experiments", value=["base"])
-    project.change("figures", "comparison", value="strict")
-    project.change("latencies", value=["strict"])
-    project.change("profiles", "camvid", "latency", value={})
-    project.change("selected_experiments", value=["base"])
-    project.change("pruned_experiments", value=[])
-    project.change("submissions", value=[])
-    project.change("latency", value={"strict": {**project.params()["latency"]["strict"], "experiments": ["base"]}})
+    project.change("figures", value={"experiments": ["base"], "comparison": "strict", "pictures": 1})
+    project.change("measurements", value={"strict": {"experiments": ["base"]}})
+    project.change("profiles", "camvid", "measurements", value={})
     graph = yaml.safe_load((root / "dvc.yaml").read_text())
-    kept = ("plan", "check", "data", "weights", "train", "evaluate", "complexity", "tables")
+    kept = ("plan", "check", "data", "weights", "train", "evaluate", "complexity", "summary", "tables")
     graph["stages"] = {name: graph["stages"][name] for name in kept}
-    graph["stages"]["tables"]["deps"].remove("results/${item.dataset}/latency")
+    graph["stages"]["summary"]["deps"].remove("results/${item.dataset}/latency")
     (root / "dvc.yaml").write_text(yaml.safe_dump(graph, sort_keys=False))
     project.run("git", "init", "-q")
     project.run("dvc", "init", "-q")

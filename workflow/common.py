@@ -33,12 +33,16 @@ class Paths:
         self.checkpoints = Path("runs", dataset, "train", experiment)
         self.resume = Path("runs", dataset, "resume", experiment)
         self.predictions = Path("runs", dataset, "evaluate", experiment)
+        self.summary = Path("runs", dataset, "summary")
         self.submission = Path("runs", dataset, "submission", experiment)
         self.results = Path("results", dataset)
         self.training = self.results / "train" / experiment
         self.evaluation = self.results / "evaluate" / experiment
         self.complexity = self.results / "complexity"
         self.latency = self.results / "latency"
+        self.metrics = self.results / "metrics"
+        self.pictures = Path("runs", dataset, "figures")
+        self.curves = self.results / "curves"
         self.figures = self.results / "figures"
         self.tables = self.results / "tables"
 

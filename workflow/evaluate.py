@@ -36,7 +36,7 @@ def main(
     metrics = {protocol: summarise(matrix, images.record.classes) for protocol, matrix in confusions.items()}
     metrics["most_frequent_class"] = most_frequent_class(images.record)
     write_json(paths.evaluation / "metrics.json", metrics)
-    draw_examples(model, images, chosen.protocols[0], sizes, chosen.pictures, paths.evaluation / "pictures.png")
+    draw_examples(model, images, chosen.protocols[0], sizes, chosen.pictures, paths.predictions / "pictures.png")
     training = read_json(paths.checkpoints / "run.json")
     write_run(
         paths.evaluation,

@@ -6,8 +6,8 @@ from mfaranet.data.prepared import SegmentationDataset, read_png
 from mfaranet.errors import InputError
 from mfaranet.evaluation.pictures import colour, colour_ids, draw_grid, photograph, spread
 from mfaranet.evaluation.scoring import SPLIT
-from mfaranet.figures import draw, label
-from mfaranet.schema import FigureSettings
+from mfaranet.figures import CURVES, draw, label, write_curves
+from mfaranet.schema import FigureSettings, Shown
 from mfaranet.tables.results import Results
 from workflow.common import Paths, start
 from workflow.planned import Planned
@@ -17,17 +17,22 @@ def main(dataset: str = typer.Argument(help="a data set of params.yaml")) -> Non
     """Draw all figures."""
     planned = Planned.read("figures", dataset)
     settings: FigureSettings = planned.part("figures", FigureSettings)
-    seeds, paths = planned.settings["seeds"], Paths(dataset)
-    shown = [name for name in settings.experiments if name in seeds]
-    if not shown:
-        raise InputError("params.yaml: figures.experiments: none of them is selected; see selected_experiments")
-    results = Results(paths.results, "", seeds)
-    draw(settings, results, paths.results / "train", paths.figures)
-    draw_predictions(settings, dataset, shown)
+    shown: Shown = planned.part("shown", Shown)
+    paths = Paths(dataset)
+    results = Results(paths.results, planned.settings["experiments"])
+    recorded = [name for name in settings.experiments if results.recorded(name)]
+    if not recorded:
+        raise InputError("params.yaml: figures.experiments: nothing is recorded of them; see run.experiments")
+    trained = paths.results / "train"
+    draw(settings, shown, results, trained, paths.figures)
+    selected = [name for name, each in planned.settings["experiments"].items() if each["selected"]]
+    write_curves({name: trained / name / CURVES for name in selected}, paths.curves)
+    predicted = [name for name in recorded if Paths(dataset, name).predictions.exists()]
+    draw_predictions(settings, shown.protocol, dataset, predicted)
     typer.echo(f"figures: {paths.figures}")
 
 
-def draw_predictions(settings: FigureSettings, dataset: str, experiments: list[str]) -> None:
+def draw_predictions(settings: FigureSettings, protocol: str, dataset: str, experiments: list[str]) -> None:
     """Some images of the split, their truth, and what each experiment's network made of them."""
     images = SegmentationDataset(Paths(dataset).data, SPLIT)
     record = images.record
@@ -36,11 +41,11 @@ def draw_predictions(settings: FigureSettings, dataset: str, experiments: list[s
         image, truth = images[index]
         row = [photograph(image), colour(truth, record)]
         for experiment in experiments:
-            folder = Paths(dataset, experiment).predictions / settings.protocol
+            folder = Paths(dataset, experiment).predictions / protocol
             row.append(colour_ids(read_png(folder / f"{images.stems[index]}.png")[0], record))
         rows.append(row)
     columns = ["image", "truth", *map(label, experiments)]
-    draw_grid(f"{record.title}, {SPLIT}, {settings.protocol}", columns, rows, Paths(dataset).figures / "pictures.png")
+    draw_grid(f"{record.title}, {SPLIT}, {protocol}", columns, rows, Paths(dataset).pictures / "pictures.png")
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ The other stages depend on their file and on data, so that an edit makes stale w
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from mfaranet.errors import report_errors
 from mfaranet.files import atomic_folder
 from mfaranet.models import home
 from mfaranet.params import Params, load, pruned_name
-from mfaranet.schema import NetworkSettings, Settings, Strict
+from mfaranet.schema import ComparisonTable, NetworkSettings, Settings, Strict, TableSettings
 from workflow.planned import FOLDER
 from workflow.sources import digest, digests
 
@@ -66,30 +66,51 @@ def runs(params: Params) -> Iterator[Run]:
     networks = params.networks()
     modules = sorted({home(each["network"]["name"])[0] for each in networks.values()})
     yield ("check",), {"experiments": networks}, modules
-    for dataset in params.datasets:
+    for dataset in params.run.datasets:
         for names, settings, modules in _of_one(params, dataset):
             yield (dataset, *names), settings, modules
 
 
 def _of_one(params: Params, dataset: str) -> Iterator[Run]:
-    profile = params.profile(dataset)
-    tolerances = _dump(params.tolerances)
+    profile, run = params.profile(dataset), params.run
     every = {name: params.settings(dataset, name) for name in params.experiments}
-    selected = {name: every[name] for name in params.selected_experiments}
+    selected = {name: every[name] for name in run.experiments}
     yield ("data",), {"data": _dump(profile.data)}, []
     yield ("weights",), _weights(params, profile.weights, selected), []
     for name, settings in selected.items():
-        network = {"network": _dump(settings.network)}
-        training = {"weights": profile.weights, **network, "train": _dump(settings.train)}
-        yield ("train", name), training, _modules(settings.network)
+        yield ("train", name), _training(settings), _modules(settings.network)
     for name in params.measured_experiments:
         yield ("evaluate", name), _evaluation(every[name]), _modules(every[name].network)
-    for name in params.pruned_experiments:
+    for name in run.pruned:
         pruned = every[pruned_name(name)]
         settings_of = {"network": _dump(pruned.network), "checkpoint": pruned.evaluate.checkpoint}
         yield ("prune", name), settings_of, _modules(every[name].network, pruned.network)
-    for name in params.submissions:
+    for name in run.submissions:
         yield ("submission", name), _evaluation(every[name]), _modules(every[name].network)
+    yield from _measurements(params, dataset, every)
+    experiments = {name: _of_results(params, name, every) for name in every}
+    tables = {name: params.table(name) for name in params.tables}
+    shown = {name: _shown(table, params, dataset) for name, table in tables.items()}
+    summary = {
+        "experiments": experiments,
+        "tables": {name: _dump(table) for name, table in tables.items()},
+        "shown_by": shown,
+        "shown": _dump(params.shown),
+        "protocols": params.evaluate["protocols"],
+    }
+    yield ("summary",), summary, []
+    for name, table in tables.items():
+        content = {
+            "table": _dump(table),
+            "tolerances": _dump(params.tolerances),
+            "experiments": {each: experiments[each] for each in shown[name]},
+        }
+        yield ("tables", name), content, []
+    yield ("figures",), {"figures": _dump(params.figures), "shown": _dump(params.shown), "experiments": experiments}, []
+
+
+def _measurements(params: Params, dataset: str, every: dict[str, Settings]) -> Iterator[Run]:
+    """The counts, and the timings."""
     counted = {
         name: {
             "network": _dump(settings.network),
@@ -102,7 +123,7 @@ def _of_one(params: Params, dataset: str) -> Iterator[Run]:
     }
     networks = [settings.network for settings in every.values()]
     yield ("complexity",), {"complexity": _dump(params.complexity), "experiments": counted}, _modules(*networks)
-    for measurement in params.latencies:
+    for measurement in params.run.measurements:
         asked = params.measurement(dataset, measurement)
         timed = {name: every[name].network for name in asked.experiments}
         content = {
@@ -113,16 +134,35 @@ def _of_one(params: Params, dataset: str) -> Iterator[Run]:
             },
         }
         yield ("latency", measurement), content, _modules(*timed.values())
-    seeds = params.seeds
-    for table, definition in params.tables.items():
-        shown = {name: seeds[name] for name in definition.experiments if name in seeds}
-        yield ("tables", table), {"table": _dump(definition), "tolerances": tolerances, "seeds": shown}, []
-    yield ("figures",), {"figures": _dump(params.figures), "seeds": seeds}, []
+
+
+def _of_results(params: Params, name: str, every: Mapping[str, Settings]) -> dict[str, Any]:
+    """What tells whether recorded results of an experiment are of what params.yaml says now."""
+    trained = next((each for each in every if pruned_name(each) == name), name)
+    return {
+        "seeds": params.seeds(name),
+        "selected": name in params.measured_experiments,
+        "evaluation": digest(_evaluation(every[name])),
+        "training": digest(_training(every[trained])),
+    }
+
+
+def _shown(table: TableSettings, params: Params, dataset: str) -> list[str]:
+    """The experiments that a table can show, with those that are the same but for the seed."""
+    if isinstance(table, ComparisonTable):
+        names = params.measurement(dataset, table.measurement).experiments
+    else:
+        names = getattr(table, "experiments", [])
+    return params.members(seed for name in names for seed in params.seeds(name))
 
 
 def _measured(stage: str, network: NetworkSettings) -> str:
     """A digest of the code that counts or times one network; what is known of the others is kept (see common.kept)."""
     return digest(code(stage, _modules(network)))
+
+
+def _training(settings: Settings) -> dict[str, Any]:
+    return {"weights": settings.weights, "network": _dump(settings.network), "train": _dump(settings.train)}
 
 
 def _evaluation(settings: Settings) -> dict[str, Any]:

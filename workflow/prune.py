@@ -25,9 +25,7 @@ def main(
     file = f"{planned.settings['checkpoint']}.safetensors"
     trained, facts = load_trained(source.checkpoints / file)
     if not isinstance(trained, MFARANet):
-        raise InputError(
-            f"params.yaml: pruned_experiments: {experiment} is no MFARANet, and nothing else can be pruned"
-        )
+        raise InputError(f"params.yaml: run.pruned: {experiment} is no MFARANet, and nothing else can be pruned")
     network, options = planned.settings["network"]["name"], planned.settings["network"]["options"]
     model = get_model(network, len(record.classes), **options)
     try:

@@ -3,7 +3,7 @@
 import typer
 
 from mfaranet.schema import TableSettings, Tolerances
-from mfaranet.tables.accuracy import build
+from mfaranet.tables.build import build
 from workflow.common import Paths, start
 from workflow.planned import Planned
 
@@ -16,7 +16,7 @@ def main(
     paths = Paths(dataset)
     planned = Planned.read("tables", dataset, table)
     definition, tolerances = planned.part("table", TableSettings), planned.part("tolerances", Tolerances)
-    made = build(table, definition, tolerances, planned.settings["seeds"], paths.results)
+    made = build(table, definition, tolerances, planned.settings["experiments"], paths.results)
     made.write(paths.tables / table)
     typer.echo(f"table: {paths.tables / table}.md")
 

@@ -1,10 +1,13 @@
 """The tables of what networks cost, from stored results: complexity, latency, and the paper's Table XI."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
+from typing import Any
 
-from mfaranet.schema import TableSettings, Tolerances, size_name
-from mfaranet.tables.cells import BLANK, Cell, Table, digits, one_digit, two_digits
+from mfaranet.schema import ComparisonTable, ComplexityTable, LatencyTable, Tolerances, size_name
+from mfaranet.tables.cells import BLANK, Cell, Table, digits, mean, one_digit, two_digits
+from mfaranet.tables.notes import mark_notes, run_notes
 from mfaranet.tables.published import (
     VERDICT,
     compare,
@@ -14,7 +17,7 @@ from mfaranet.tables.published import (
     network_title,
     tolerance,
 )
-from mfaranet.tables.results import Results
+from mfaranet.tables.results import COUNTS, Results
 
 PAPER_SIZE = (1024, 2048)
 GFLOPS = "GFLOPs (official counter / 1024^3)"
@@ -22,7 +25,7 @@ GFLOPS = "GFLOPs (official counter / 1024^3)"
 WITHIN_BUDGET = ("Within budget", "Within budget, folded")
 
 
-def complexity_table(settings: TableSettings, tolerances: Tolerances, results: Results) -> Table:
+def complexity_table(settings: ComplexityTable, tolerances: Tolerances, results: Results) -> Table:
     """Parameters and multiply-accumulates of each network at the paper's sizes."""
     columns = [
         "Experiment",
@@ -36,23 +39,21 @@ def complexity_table(settings: TableSettings, tolerances: Tolerances, results: R
         *VERDICT,
     ]
     classes = results.run("complexity")["classes"]
-    counted = results.content("complexity", "complexity.json")
+    counted = results.content(*COUNTS)
     rows = []
-    for i, experiment in enumerate(settings.experiments):
+    for experiment in _different(counted, size_name(results.run("complexity")["sizes"][0])):
         for j, size in enumerate(results.run("complexity")["sizes"]):
             key = size_name(size)
             params, gmacs, gflops = results.cost(experiment, key)
             rows.append(
                 [
-                    results.defined(f"experiments/{i}", experiment),
-                    results.cell("complexity", "complexity.json", f"/{experiment}/network", network_title),
+                    _name(results, COUNTS, experiment),
+                    results.cell(*COUNTS, f"/{experiment}/network", network_title),
                     results.cell("complexity", "run.json", f"/sizes/{j}", size_name),
                     params,
                     gmacs,
                     gflops,
-                    results.cell(
-                        "complexity", "complexity.json", f"/{experiment}/flop_counter/{key}", two_digits, 1e-9
-                    ),
+                    results.cell(*COUNTS, f"/{experiment}/flop_counter/{key}", two_digits, 1e-9),
                     *compare(
                         gflops,
                         find("gflops", experiment, input_size=size, network=counted[experiment]["network"]),
@@ -65,7 +66,8 @@ def complexity_table(settings: TableSettings, tolerances: Tolerances, results: R
                 ]
             )
     notes = [
-        f"Networks with {classes} classes, one image; what training alone needs does not count.",
+        f"Networks with {classes} classes, one image; what training alone needs does not count. Of experiments with "
+        "equal counts the first stands here.",
         "MACs are multiply-accumulates of convolutions and linear layers. GFLOPs are the paper's: its counter takes a "
         "transposed convolution at the positions of its output, stride squared too many, and the sum is divided by "
         "1024^3. torch.utils.flop_counter counts by itself, two operations a multiply-accumulate.",
@@ -74,7 +76,7 @@ def complexity_table(settings: TableSettings, tolerances: Tolerances, results: R
     return Table(settings.title, columns, rows, notes)
 
 
-def latency_table(settings: TableSettings, results: Results) -> Table:
+def latency_table(settings: LatencyTable, results: Results) -> Table:
     """What a measurement of speed found."""
     times = [f"{name} (ms)" for name in ("p50", "p90", "p99")]
     columns = [
@@ -87,18 +89,17 @@ def latency_table(settings: TableSettings, results: Results) -> Table:
         "Peak memory (MiB)",
         *WITHIN_BUDGET,
     ]
-    assert settings.latency
-    found = results.timings(settings.latency)
+    found = results.timings(settings.measurement)
     if not found:
-        return Table(settings.title, columns, [], [results.speed_note(settings.latency)])
+        return Table(settings.title, columns, [], [results.speed_note(settings.measurement)])
     measured = results.content(*found)
     rows = []
-    for i, experiment in enumerate(settings.experiments):
-        for size in measured.get(experiment, {}).get("sizes", {}):
+    for experiment, timed in measured.items():
+        for size in timed["sizes"]:
             place = f"/{experiment}/sizes/{size}"
             rows.append(
                 [
-                    results.defined(f"experiments/{i}", experiment),
+                    _name(results, found, experiment),
                     results.cell(*found, f"/{experiment}/network", network_title),
                     _size(results, found, experiment, size),
                     *_times(results, found, f"{place}/unfolded"),
@@ -108,7 +109,7 @@ def latency_table(settings: TableSettings, results: Results) -> Table:
                     *_within_budget(results, found, place),
                 ]
             )
-    return Table(settings.title, columns, rows, [results.speed_note(settings.latency)])
+    return Table(settings.title, columns, rows, [results.speed_note(settings.measurement)])
 
 
 def _times(results: Results, found: tuple[str, str], place: str) -> list[Cell]:
@@ -116,7 +117,7 @@ def _times(results: Results, found: tuple[str, str], place: str) -> list[Cell]:
     return [results.cell(*found, f"{place}/fps", two_digits), *percentiles]
 
 
-def comparison_table(settings: TableSettings, results: Results) -> Table:
+def comparison_table(settings: ComparisonTable, results: Results) -> Table:
     """The paper's Table XI: each network's cost and published results beside its speed here."""
     paper = size_name(PAPER_SIZE)
     columns = [
@@ -127,6 +128,7 @@ def comparison_table(settings: TableSettings, results: Results) -> Table:
         f"GMACs at {paper} (1e9)",
         f"GFLOPs at {paper} (official counter / 1024^3)",
         f"GFLOPs of the linked code at {paper} (official counter / 1024^3)",
+        f"mIoU here, {settings.protocol.replace('_', ' ')} (%)",
         "Val mIoU published (%)",
         "Test mIoU published (%)",
         "FPS published",
@@ -137,10 +139,10 @@ def comparison_table(settings: TableSettings, results: Results) -> Table:
         "FPS here, normalisation folded",
         *WITHIN_BUDGET,
     ]
-    assert settings.latency
-    counted = results.content("complexity", "complexity.json")
+    counted = results.content(*COUNTS)
+    experiments = [name for name in results.distinct() if name in counted]
     rows = []
-    for experiment in settings.experiments:
+    for experiment in experiments:
         name = counted[experiment]["network"]
         rows.append(
             [
@@ -149,12 +151,13 @@ def comparison_table(settings: TableSettings, results: Results) -> Table:
                 network_cell(name, "pretraining"),
                 *results.cost(experiment, paper),
                 network_cell(name, "macs_as_executed", two_digits, 1 / 1024**3),
+                _miou_here(settings.protocol, results, experiment),
                 network_cell(name, "val_miou", one_digit, 100),
                 network_cell(name, "test_miou", one_digit, 100),
                 network_cell(name, "fps", one_digit),
                 network_cell(name, "gpu"),
                 network_cell(name, "fps_size", size_name),
-                *_speed_here(settings.latency, results, experiment),
+                *_speed_here(settings.measurement, results, experiment),
             ]
         )
     notes = [
@@ -162,10 +165,31 @@ def comparison_table(settings: TableSettings, results: Results) -> Table:
         "prints them); FPS of different GPUs and programs cannot be compared with each other, or with those here.",
         "Params and GFLOPs are of what the prediction needs; those of the linked code stand beside where it runs more.",
         f"Networks with {results.run('complexity')['classes']} classes.",
-        results.speed_note(settings.latency),
-        *implementations(counted[experiment]["network"] for experiment in settings.experiments),
+        results.speed_note(settings.measurement),
     ]
+    if trained := [name for name in experiments if results.recorded(name)]:
+        here = (
+            "mIoU here is of all networks trained by one recipe, that of params.yaml, and says nothing of Cityscapes."
+        )
+        notes += [here, *run_notes(results, trained), *mark_notes(results, trained)]
+    notes += implementations(counted[experiment]["network"] for experiment in experiments)
     return Table(settings.title, columns, rows, notes)
+
+
+def _different(counted: Mapping[str, Any], size: str) -> list[str]:
+    """The experiments whose counts, at one size, are others than those of all before them."""
+    first: dict[tuple[Any, ...], str] = {}
+    for name, each in counted.items():
+        first.setdefault((each["network"], each["params"], each["macs"][size]), name)
+    return list(first.values())
+
+
+def _miou_here(protocol: str, results: Results, experiment: str) -> Cell:
+    """The mean over seeds, blank where the network was not trained."""
+    if not results.recorded(experiment):
+        return BLANK
+    miou = mean(results.over_seeds(experiment, protocol, "miou"), one_digit)
+    return replace(miou, text=f"{miou.text}{results.mark(experiment)}")
 
 
 def _speed_here(measurement: str, results: Results, experiment: str) -> list[Cell]:
@@ -190,6 +214,11 @@ def _within_budget(results: Results, found: tuple[str, str], place: str) -> list
 def _size(results: Results, found: tuple[str, str], experiment: str, size: str) -> Cell:
     """The name of a size among those that an experiment's network was timed at."""
     return replace(results.cell(*found, f"/{experiment}/sizes"), value=size, text=size)
+
+
+def _name(results: Results, found: tuple[str, str], experiment: str) -> Cell:
+    """The name of an experiment, where a file has an entry of it."""
+    return replace(results.cell(*found, f"/{experiment}/network"), value=experiment, text=experiment)
 
 
 def _yes(value: bool) -> str:

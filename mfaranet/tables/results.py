@@ -6,8 +6,13 @@ from pathlib import Path
 from typing import Any
 
 from mfaranet.files import read_json
-from mfaranet.schema import Size, TableSettings, size_name
+from mfaranet.schema import OverallTable, PerClassTable, Size, size_name
 from mfaranet.tables.cells import BLANK, Cell, digits, one_digit, resolve, two_digits
+
+COUNTS = ("complexity", "complexity.json")
+"""Folder and file."""
+EARLIER, OTHERWISE = "*", "**"
+"""Marks of results that are recorded and not selected now: by the settings that params.yaml has, and by others."""
 
 
 class Results:
@@ -15,15 +20,40 @@ class Results:
 
     Args:
         root: the folder.
+        experiments: what params.yaml says now of those that can be shown (see workflow.plan): ``seeds``, the
+            experiments that are the same but for the seed, itself too; whether it is ``selected``; the digests of the
+            settings of its ``evaluation`` and ``training``.
         table: name of the table, which params.yaml defines.
-        selected: the experiments whose results count, each with those that are the same but for the seed (itself too).
     """
 
-    def __init__(self, root: Path, table: str, selected: Mapping[str, list[str]]) -> None:
+    def __init__(self, root: Path, experiments: Mapping[str, Mapping[str, Any]], table: str = "") -> None:
         self.root = root
+        self.experiments = experiments
         self.table = table
-        self.selected = selected
         self._read = cache(read_json)
+
+    def recorded(self, experiment: str) -> bool:
+        """Whether an evaluation of it is there."""
+        return (self.root / "evaluate" / experiment / "run.json").exists()
+
+    def mark(self, experiment: str) -> str:
+        """Empty where a recorded experiment is selected now; else EARLIER or OTHERWISE."""
+        now, run = self.experiments[experiment], self.run(f"evaluate/{experiment}")
+        if now["selected"]:
+            return ""
+        training = run["training"].get("training", run["training"])  # of a pruned network: that of the whole one
+        same = (run["params_sha256"], training["params_sha256"]) == (now["evaluation"], now["training"])
+        return EARLIER if same else OTHERWISE
+
+    def seeds(self, experiment: str) -> list[str]:
+        """The recorded experiments that are the same but for the seed, by the same settings; itself first."""
+        names = [name for name in self.experiments[experiment]["seeds"] if name != experiment and self.recorded(name)]
+        return [experiment, *(name for name in names if self.mark(name) != OTHERWISE)]
+
+    def distinct(self) -> list[str]:
+        """The experiments, without those that only repeat one with another seed."""
+        repeated = {seed for name, each in self.experiments.items() for seed in each["seeds"] if seed != name}
+        return [name for name in self.experiments if name not in repeated]
 
     def cell(self, folder: str, file: str, pointer: str, show: Callable[[Any], str] = str, scale: float = 1) -> Cell:
         """The value at a JSON pointer of ``<folder>/<file>``, times ``scale``; run.json beside it describes its run."""
@@ -32,15 +62,16 @@ class Results:
         value = resolve(content, pointer, path)
         if value is None:
             return BLANK
+        run = self.run(folder)
         entry = content.get(pointer.split("/")[1])
-        # One that was kept is of an earlier run than the file.
-        run = {**self.run(folder), **(entry.get("run", {}) if isinstance(entry, dict) else {})}
+        if isinstance(entry, dict) and "run" in entry:  # one that was kept is of an earlier run than the file
+            run = {**{key: run[key] for key in ("stage", "dataset", "weights")}, **entry["run"]}
         origin = {
             "file": path.as_posix(),
             "pointer": pointer,
             **({"scale": scale} if scale != 1 else {}),
             "stage": run["stage"],
-            "params_sha256": run["params_sha256"],
+            **{key: run[key] for key in ("made_of", "params_sha256") if key in run},
             "commit": run["commit"],
             "modified": run["modified"],
             "dataset": run["dataset"]["title"],
@@ -57,30 +88,39 @@ class Results:
         """All of a stored file."""
         return self._read(self.root / folder / file)
 
-    def rows(self, settings: TableSettings) -> list[tuple[int, str, int, str]]:
-        """The experiments and protocols that a table has results of, each with its place in the definition."""
+    def rows(self, settings: OverallTable | PerClassTable) -> list[tuple[int, str, int, str]]:
+        """The experiments and protocols that a table has results of, each with its place in the definition.
+
+        Raises:
+            InputError: an experiment is selected, and its results are not there.
+        """
+        for experiment in settings.experiments:
+            if self.experiments[experiment]["selected"] and not self.recorded(experiment):
+                self.run(f"evaluate/{experiment}")
         return [
             (i, experiment, j, protocol)
             for i, experiment in enumerate(settings.experiments)
-            if experiment in self.selected
+            if self.recorded(experiment)
             for j, protocol in enumerate(settings.protocols)
             if protocol in self.content(f"evaluate/{experiment}", "metrics.json")
         ]
 
     def cost(self, experiment: str, size: str) -> list[Cell]:
-        """Parameters, multiply-accumulates in 1e9, and the paper's GFLOPs: the official counter's, in 1024^3."""
-        counted = ("complexity", "complexity.json")
+        """Parameters, multiply-accumulates in 1e9, and the paper's GFLOPs: the official counter's, in 1024^3;
+        blank where they were not counted."""
+        if size not in self.content(*COUNTS).get(experiment, {}).get("macs", {}):
+            return [BLANK] * 3
         return [
-            self.cell(*counted, f"/{experiment}/params", two_digits, 1e-6),
-            self.cell(*counted, f"/{experiment}/macs/{size}", two_digits, 1e-9),
-            self.cell(*counted, f"/{experiment}/official_macs/{size}", two_digits, 1 / 1024**3),
+            self.cell(*COUNTS, f"/{experiment}/params", two_digits, 1e-6),
+            self.cell(*COUNTS, f"/{experiment}/macs/{size}", two_digits, 1e-9),
+            self.cell(*COUNTS, f"/{experiment}/official_macs/{size}", two_digits, 1 / 1024**3),
         ]
 
     def over_seeds(self, experiment: str, protocol: str, pointer: str) -> list[Cell]:
         """A score in percent of an experiment and of those that are the same but for the seed, where it has a value."""
         cells = [
             self.cell(f"evaluate/{name}", "metrics.json", f"/{protocol}/{pointer}", one_digit, 100)
-            for name in self.selected[experiment]
+            for name in self.seeds(experiment)
             if protocol in self.content(f"evaluate/{name}", "metrics.json")
         ]
         return [cell for cell in cells if cell.value is not None]
@@ -104,14 +144,15 @@ class Results:
         """How and on what a measurement was made, or that it was not."""
         found = self.timings(measurement)
         if not found:
-            return f"Speed was not measured here: latency.{measurement} of params.yaml."
+            return f"Speed was not measured here: measurements.{measurement} of params.yaml."
         run = self.run(found[0])
         asked = run["measurement"]
+        layout, tf32 = asked["memory_format"].replace("_", " "), "with" if run.get("tf32") else "without"
         return (
-            f"FPS: images per second here, one at a time, by the protocol {asked['protocol']} (latency.{measurement} "
-            f"of params.yaml) on {run['device']} ({run['processor']}, {run['threads']} threads), {asked['precision']}, "
-            f"{asked['memory_format'].replace('_', ' ')}, {'with' if run.get('tf32') else 'without'} TF32, torch "
-            f"{run['versions']['torch']}; networks with initial weights, which change nothing. Of this machine alone."
+            f"FPS: images per second here, one at a time, by the protocol {asked['protocol']} "
+            f"(measurements.{measurement} of params.yaml) on {run['device']} ({run['processor']}, {run['threads']} "
+            f"threads), {asked['precision']}, {layout}, {tf32} TF32, torch {run['versions']['torch']}; networks with "
+            "initial weights, which change nothing. Of this machine alone."
         )
 
     def defined(self, pointer: str, value: str, text: str | None = None) -> Cell:

@@ -155,7 +155,7 @@ class _Supervised(nn.Module):
         outputs: Outputs = self.network(images)
         if not isinstance(outputs, dict) or "out" not in outputs:
             name = type(self.network).__name__
-            mend = "; train the whole one, and list it in pruned_experiments" if name == "MFARANetPruned" else ""
+            mend = "; train the whole one, and list it in run.pruned" if name == "MFARANetPruned" else ""
             raise InputError(
                 f"{name} gives a {type(outputs).__name__.lower()} in training mode, not a dictionary with `out`, "
                 f"and so is not trained{mend}"

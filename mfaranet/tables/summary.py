@@ -1,0 +1,53 @@
+"""What of the stored results a table shows, and each experiment in a few numbers."""
+
+from typing import Any
+
+from mfaranet.schema import ComplexityTable, LatencyTable, Shown, TableSettings, size_name
+from mfaranet.tables.results import COUNTS, Results
+
+_OF_ONE_RUN = {"commit", "modified", "plan", "params_sha256", "code_sha256"}
+
+
+def sources(table: TableSettings, results: Results) -> dict[str, Any]:
+    """All that a table shows, by the folder that it lies in, and the experiment.
+
+    A table whose sources are as before is as before: of what is kept by experiment, counts and timings, those of others
+    do not matter.
+    """
+    recorded = [name for name in results.experiments if results.recorded(name)]
+    found: dict[str, Any] = {
+        f"evaluate/{name}": [results.content(f"evaluate/{name}", file) for file in ("metrics.json", "run.json")]
+        for name in recorded
+    }
+    measurement = getattr(table, "measurement", None)
+    timings = results.timings(measurement) if measurement else None
+    for file, whole in ((COUNTS, ComplexityTable), (timings, LatencyTable)):
+        if file is None:
+            continue
+        entries = results.content(*file)
+        names = entries if isinstance(table, whole) else results.experiments
+        found |= {f"{file[0]}/{name}": entries[name] for name in names if name in entries}
+        run = results.run(file[0])
+        found[file[0]] = {key: value for key, value in run.items() if key not in _OF_ONE_RUN}
+    return found
+
+
+def scores(results: Results, experiment: str, protocols: list[str], shown: Shown) -> dict[str, Any]:
+    """What people compare of one experiment: the numbers of `dvc metrics show`, each where there is one.
+
+    ``miou`` and ``pixel_accuracy`` by protocol, in 0..1; ``params``; ``gflops``, the paper's, and ``fps`` at the input
+    size of the protocol that is ``shown``.
+    """
+    measured = results.content(f"evaluate/{experiment}", "metrics.json")
+    found: dict[str, Any] = {
+        score: {protocol: measured[protocol][score] for protocol in protocols if protocol in measured}
+        for score in ("miou", "pixel_accuracy")
+    }
+    counted = results.content(*COUNTS).get(experiment)
+    if counted and shown.protocol in counted["input_sizes"]:
+        size = counted["input_sizes"][shown.protocol]
+        found["params"] = counted["params"]
+        found["gflops"] = counted["official_macs"][size_name(size)] / 1024**3
+        fps = results.speed(shown.measurement, experiment, size, "unfolded").value
+        found |= {"fps": fps} if fps else {}
+    return found
