@@ -1,10 +1,12 @@
 """params.yaml: what is refused, and how the layers are merged."""
 
+import difflib
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from dvc.utils.hydra import apply_overrides
 
 from mfaranet.errors import InputError
 from mfaranet.params import Params, load
@@ -31,7 +33,7 @@ def params() -> Params:
 
 
 def test_the_default_is_the_sample(params: Params) -> None:
-    assert params.datasets == ["sample"]
+    assert params.run.datasets == ["sample"]
     assert params.profiles["sample"].weights == "none"
 
 
@@ -76,7 +78,7 @@ def test_another_network_does_not_get_the_options_of_the_base(tmp_path: Path) ->
     path = changed(tmp_path, "experiments", "base", "network", value={"name": "mfaranet_pruned"})
     assert load(path).settings("sample", "base").network.options == {}
     check_networks(load(path).networks())
-    path = changed(tmp_path, "experiments", "base", "network", value={"name": "mfaranet", "options": {"branches": [2]}})
+    path = changed(tmp_path, "experiments", "base", "network", value={"branches": [2]})
     assert load(path).settings("sample", "base").network.options["backbone"] == "resnet18"
 
 
@@ -94,21 +96,29 @@ def test_another_network_does_not_get_the_options_of_the_base(tmp_path: Path) ->
         ),
         (("experiments", "base", "evaluation"), {}, r"experiments\.base\.evaluation: unknown key"),
         (("experiments", "base", "network"), {"name": "mfranet"}, r"experiments\.base\.network: no network is called"),
-        (("network", "options", "backbone"), "resnet19", r"unknown backbone 'resnet19'"),
-        (("network", "options", "branch"), 2, r"mfaranet has no option 'branch'"),
+        (("network", "backbone"), "resnet19", r"unknown backbone 'resnet19'"),
+        (("network", "branch"), 2, r"mfaranet has no option 'branch'"),
         (("train", "epochs"), "200", r"train\.epochs: .*integer.*'200'"),
         (("train", "base_lr"), -1.0, r"train\.base_lr: .*greater than 0"),
         (("train", "augmentation", "scale"), [2.0, 0.5], r"train\.augmentation: .*smallest"),
         (("profiles", "sample", "train", "size"), [128], r"profiles\.sample\.train\.size"),
         (("evaluate", "pictures"), 0, r"evaluate\.pictures: .*greater than 0"),
         (("evaluate", "protocols"), ["half_image"], r"evaluate\.protocols\.0: .*'half_image'"),
-        (("datasets",), ["samples"], r"profiles has no 'samples'"),
-        (("datasets",), [], r"datasets: "),
-        (("datasets",), ["sample", "sample"], r"datasets: the same name"),
-        (("selected_experiments",), ["bas"], r"experiments has no 'bas'"),
-        (("pruned_experiments",), ["trainval"], r"experiments has no 'trainval_pruned'"),
-        (("pruned_experiments",), ["branch_1"], r"experiments has no 'branch_1_pruned'"),
-        (("submissions",), ["trainval"], r"submissions: 'trainval' is not among selected_experiments"),
+        (("run", "datasets"), ["samples"], r"profiles has no 'samples'"),
+        (("run", "datasets"), [], r"run\.datasets: "),
+        (("run", "datasets"), ["sample", "sample"], r"run\.datasets: the same name"),
+        (("run", "experiments"), ["bas"], r"experiments has no 'bas'"),
+        (("run", "pruned"), ["trainval"], r"experiments has no 'trainval_pruned'"),
+        (("run", "pruned"), ["branch_1"], r"experiments has no 'branch_1_pruned'"),
+        (("run", "submissions"), ["trainval"], r"run\.submissions: 'trainval' is not among run\.experiments"),
+        (("run", "experiments"), ["networks"], r"run\.experiments: networks is a group"),
+        (("groups", "networks"), ["bas"], r"groups\.networks: no experiment is called 'bas'"),
+        (("groups", "base"), ["enet"], r"groups\.base: an experiment is called so too"),
+        (("other_networks", "train"), {"epoch": 3}, r"other_networks\.train\.epoch: unknown key"),
+        (("shown", "measurement"), "swift", r"measurements has no 'swift'"),
+        (("tables", "overall", "kind"), "all", r"tables\.overall\.kind has no 'all'; it has: overall, per_class"),
+        (("tables", "complexity", "experiments"), ["base"], r"tables\.complexity\.experiments: unknown key"),
+        (("tables", "overall", "protocols"), [], r"tables\.overall\.protocols: .*at least 1"),
         (("profiles", "sample", "train", "crop"), "whole", r"profiles\.sample\.train\.crop"),
         (("evaluate", "input_factors"), [0.0, 1.0], r"evaluate\.input_factors\.0: .*greater than 0"),
         (("tables", "overall", "experiments"), ["bas"], r"tables\.overall\.experiments: no experiment is called 'bas'"),
@@ -128,38 +138,68 @@ def test_a_missing_or_broken_file(tmp_path: Path) -> None:
 
 
 def test_seeds_are_those_of_the_name_that_differ_in_nothing_else(tmp_path: Path, params: Params) -> None:
-    assert params.seeds["base"] == ["base", "base_seed_1"]
-    assert params.seeds["base_seed_1"] == ["base_seed_1"]
-    assert set(params.seeds) == set(params.measured_experiments)
+    assert params.seeds("base") == ["base", "base_seed_1", "base_seed_2"]
+    assert params.seeds("base_seed_1") == ["base_seed_1"]
     path = changed(tmp_path, "experiments", "base", "train", value={"epochs": 3})
-    assert load(path).seeds["base"] == ["base"]
-    # base is evaluated by more protocols than its repetition, and that is all that may differ there.
+    assert load(path).seeds("base") == ["base"]
+    # base is evaluated by more protocols than its repetitions, and that is all that may differ there.
     path = changed(tmp_path, "experiments", "base_seed_1", "evaluate", value={"checkpoint": "best"})
-    assert load(path).seeds["base"] == ["base"]
+    assert load(path).seeds("base") == ["base", "base_seed_2"]
 
 
-def test_a_measurement_of_speed_is_what_the_profile_makes_of_it(tmp_path: Path, params: Params) -> None:
+def test_a_measurement_of_speed_is_base_and_differences(tmp_path: Path, params: Params) -> None:
     assert params.measurement("cityscapes", "strict").sizes[-1] == (1024, 2048)
+    assert params.measurement("cityscapes", "paper").protocol == "paper"
     assert params.measurement("sample", "strict").sizes == [(64, 128), (64, 64)]
     assert params.measurement("sample", "strict").repeats != params.measurement("cityscapes", "strict").repeats
-    assert params.measurement("sample", "strict").experiments == params.measurement("cityscapes", "strict").experiments
+    assert params.measurement("sample", "strict").experiments == params.groups["variants"]
+    assert params.measurement("sample", "comparison").experiments == [*params.groups["networks"], "base_pruned"]
     for keys, value, message in (
-        (("latency", "strict", "repeats"), 0, r"latency\.strict\.repeats: .* greater than 0"),
+        (("latency", "repeats"), 0, r"latency\.repeats: .* greater than 0"),
+        (("measurements", "strict", "repeats"), 0, r"measurements\.strict\.repeats: .* greater than 0"),
         (
-            ("profiles", "sample", "latency"),
+            ("profiles", "camvid", "measurements"),
             {"strict": {"second": 1.0}},
-            r"profiles\.sample\.latency\.strict\.second: unknown",
+            r"profiles\.camvid\.measurements\.strict\.second: unknown",
         ),
-        (("profiles", "sample", "latency"), {"swift": {}}, "latency has no 'swift'"),
+        (("profiles", "sample", "measurements"), {"swift": {}}, "measurements has no 'swift'"),
         (
-            ("latency", "strict", "experiments"),
+            ("measurements", "strict", "experiments"),
             ["bass"],
-            r"latency\.strict\.experiments: no experiment is called 'bass'",
+            r"measurements\.strict\.experiments: no experiment is called 'bass'",
         ),
         (("figures", "experiments"), ["bass"], r"figures\.experiments: no experiment is called 'bass'"),
-        (("latencies",), ["swift"], "latency has no 'swift'"),
-        (("tables", "latency", "latency"), None, "a table of the kind latency needs a measurement"),
-        (("tables", "overall", "protocols"), [], "a table of the kind overall needs protocols"),
+        (("run", "measurements"), ["swift"], "measurements has no 'swift'"),
+        (("tables", "latency"), {"kind": "latency", "title": "Speed"}, None),
+        (("tables", "latency", "measurement"), "swift", "measurements has no 'swift'"),
     ):
+        path = changed(tmp_path, *keys, value=value)
+        if message is None:
+            assert load(path).table("latency").model_dump()["measurement"] == params.shown.measurement
+            continue
         with pytest.raises(InputError, match=message):
-            load(changed(tmp_path, *keys, value=value))
+            load(path)
+
+
+def test_a_table_shows_what_it_names_or_what_all_show(tmp_path: Path, params: Params) -> None:
+    assert params.table("fusion").model_dump()["measurement"] == params.shown.measurement
+    assert params.table("fusion").model_dump()["protocols"] == [params.shown.protocol]
+    assert params.table("protocols").model_dump()["measurement"] is None
+    path = changed(tmp_path, "tables", "fusion", "experiments", value=["base", "networks"])
+    assert load(path).table("fusion").model_dump()["experiments"] == ["base", *params.groups["networks"][:-1]]
+
+
+@pytest.mark.parametrize(
+    "override", ["train.base_lr=0.01", "+experiments.dropout.train.epochs=4", "run.experiments=${groups.networks}"]
+)
+def test_dvc_changes_one_key_and_leaves_the_rest(tmp_path: Path, override: str) -> None:
+    """As `dvc exp run -S`: the file is in the layout that DVC writes, comments and all."""
+    path = tmp_path / "params.yaml"
+    before = (REPOSITORY / "params.yaml").read_text()
+    path.write_text(before)
+    apply_overrides(path, [override])
+    after = path.read_text()
+    lines = [line for line in difflib.ndiff(before.splitlines(), after.splitlines()) if line[0] in "+-"]
+    changed_names = len(load(path).run.experiments) + len(load(REPOSITORY / "params.yaml").run.experiments)
+    assert 1 <= len(lines) <= (changed_names if override.startswith("run.") else 3)
+    assert load(path) != load(REPOSITORY / "params.yaml")

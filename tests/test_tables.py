@@ -11,14 +11,17 @@ from typing import Any
 
 import pytest
 import yaml
+from pydantic import TypeAdapter
 
 from mfaranet.errors import InputError
 from mfaranet.files import write_json
 from mfaranet.models.comparators import SLUGS
 from mfaranet.schema import TableSettings, Tolerances
-from mfaranet.tables import accuracy as tables
+from mfaranet.tables import build as tables
 from mfaranet.tables import published
 from mfaranet.tables.cells import BLANK, Cell, Table, resolve, trace
+from mfaranet.tables.results import Results
+from mfaranet.tables.summary import sources
 
 SCORES = {"miou": 0.7816, "pixel_accuracy": 0.95, "iou": {"road": 0.98, "traffic light": None, "a/b & c_d": 0.5}}
 RUN = {
@@ -30,7 +33,7 @@ RUN = {
     "split": "val",
     "network": {"name": "mfaranet", "options": {}},
     "weights": {"origin": "link", "sha256": "0" * 64},
-    "training": {"split": "train"},
+    "training": {"split": "train", "params_sha256": "e" * 64},
     "classes": 19,
     "sizes": [[512, 1024], [1024, 2048]],
 }
@@ -68,19 +71,34 @@ def timed(root: Path) -> Path:
     return root
 
 
+def known(*selected: str, earlier: tuple[str, ...] = (), **seeds: list[str]) -> dict[str, Any]:
+    """What params.yaml says of experiments, as their results have it."""
+    digests = {"evaluation": "f" * 64, "training": "e" * 64}
+    return {
+        name: {"seeds": seeds.get(name, [name]), "selected": name not in earlier, **digests}
+        for name in (*selected, *earlier)
+    }
+
+
 def build(
     root: Path,
     kind: str,
     *experiments: str,
-    selected: tuple[str, ...] = ("base", "no_ohem"),
-    seeds: dict[str, list[str]] | None = None,
-    latency: str | None = None,
+    protocols: tuple[str, ...] = ("full_image", "single_scale"),
+    measurement: str | None = None,
+    now: dict[str, Any] | None = None,
 ) -> Table:
-    protocols = ["full_image", "single_scale"] if kind in ("overall", "per_class") else []
-    settings = {"kind": kind, "title": "A title", "experiments": experiments or ("base",), "protocols": protocols}
-    checked = TableSettings.model_validate_json(json.dumps({**settings, "latency": latency}))
-    alone = {name: [name] for name in selected}
-    return tables.build("overall", checked, TOLERANCES, alone | (seeds or {}), root)
+    """A table, of experiments that are selected unless ``now`` says otherwise."""
+    shown = experiments or ("base",)
+    of_kind = {
+        "overall": {"experiments": shown, "protocols": protocols, "measurement": measurement},
+        "per_class": {"experiments": shown, "protocols": protocols},
+        "latency": {"measurement": measurement},
+        "comparison": {"measurement": measurement, "protocol": "full_image"},
+    }
+    settings = json.dumps({"kind": kind, "title": "A title", **of_kind.get(kind, {})})
+    checked: Any = TypeAdapter(TableSettings).validate_json(settings)
+    return tables.build("overall", checked, TOLERANCES, now or known(*shown), root)
 
 
 def cell(table: Table, row: int, column: str) -> Cell:
@@ -92,7 +110,7 @@ def shown(table: Table, row: int = 0) -> dict[str, str]:
 
 
 def test_the_overall_table(tmp_path: Path) -> None:
-    table = build(timed(results(tmp_path)), "overall", latency="strict")
+    table = build(timed(results(tmp_path)), "overall", measurement="strict")
     assert shown(table) == {
         "Experiment": "base",
         "Network": "MFARANet",
@@ -120,7 +138,7 @@ def test_the_overall_table(tmp_path: Path) -> None:
     assert origin is not None
     assert "README" in origin["source"]
     assert "protocol strict" in table.notes[-1]
-    assert "not measured" in build(results(tmp_path), "overall", latency="other").notes[-1]
+    assert "not measured" in build(results(tmp_path), "overall", measurement="other").notes[-1]
 
 
 @pytest.mark.parametrize(
@@ -147,7 +165,7 @@ def test_a_published_value_altered_by_a_tenth_flips_its_verdict(
     results(root, "base", weights=RELEASED)
 
     def verdicts() -> list[str]:
-        overall = build(root, "overall", "released_val", selected=("released_val",))
+        overall = build(root, "overall", "released_val")
         complexity = build(root, "complexity")
         return [cell(overall, 0, "Verdict").text, *(cell(complexity, row, "Verdict").text for row in range(2))]
 
@@ -167,7 +185,8 @@ def test_a_published_value_altered_by_a_tenth_flips_its_verdict(
 def test_seeds_are_averaged(tmp_path: Path) -> None:
     for name, miou in {"base": 0.78, "base_seed_1": 0.79, "base_seed_2": 0.75}.items():
         results(tmp_path, name, miou)
-    table = build(tmp_path, "overall", seeds={"base": ["base", "base_seed_1", "base_seed_2"]})
+    names = ["base", "base_seed_1", "base_seed_2"]
+    table = build(tmp_path, "overall", now=known(*names, base=names))
     used = [78, 79, 75]
     assert shown(table)["Seeds"] == "3"
     assert cell(table, 0, "mIoU (%)").value == pytest.approx(statistics.mean(used))
@@ -186,24 +205,26 @@ def test_every_table_means_the_same_by_a_mean(tmp_path: Path) -> None:
     path = tmp_path / "evaluate/base_seed_1/metrics.json"
     metrics = json.loads(path.read_text())
     metrics["full_image"]["iou"] |= {"road": 0.9, "traffic light": 0.4}
+    metrics["full_image"]["pixel_accuracy"] = 0.85
     write_json(path, metrics)
-    seeds = {"base": list(names)}
-    classes = build(tmp_path, "per_class", seeds=seeds)
+    now = known(*names, base=list(names))
+    classes = build(tmp_path, "per_class", now=now)
     column = "base, full image (%)"
     assert [row[1].value for row in classes.rows] == pytest.approx([94, 40, 50, 78.5])
-    overall = build(tmp_path, "overall", seeds=seeds)
+    overall = build(tmp_path, "overall", now=now)
     assert cell(classes, 3, column).value == cell(overall, 0, "mIoU (%)").value
+    assert cell(overall, 0, "Pixel accuracy (%)").value == pytest.approx(90)
     assert [len((row[1].origin or {}).get("from", [1])) for row in classes.rows] == [2, 1, 2, 2]
-    assert "each value is the mean over those that have one" in " ".join(classes.notes)
+    assert "each value is the mean over those that have a value" in " ".join(classes.notes)
 
 
 def test_notes_look_at_every_row(tmp_path: Path) -> None:
     """The first row starts from ImageNet weights and a GPU, the second does not."""
     present = {"classes": 19, "classes_present": {"train": 19, "val": 17}}
     gpus = {"split": "train", "device": "NVIDIA X", "processes": 2, "precision": "32-true", "tf32": True}
-    root = results(tmp_path, dataset={**RUN["dataset"], **present}, training=gpus)
+    root = results(tmp_path, dataset={**RUN["dataset"], **present}, training={**RUN["training"], **gpus})
     cpu = {"split": "train", "device": "cpu", "processes": 1, "precision": "32-true", "tf32": False}
-    results(root, "no_ohem", weights="none", training=cpu, dataset={**RUN["dataset"], **present})
+    results(root, "no_ohem", weights="none", training={**RUN["training"], **cpu}, dataset={**RUN["dataset"], **present})
     notes = build(root, "overall", "base", "no_ohem").notes
     assert "Measured on the val split of Cityscapes." in notes
     assert "Classes that occur: 19 of 19 in train, 17 of 19 in val." in notes
@@ -243,7 +264,7 @@ def test_both_counts_are_shown_each_by_its_name(tmp_path: Path) -> None:
 
 
 def test_the_latency_table(tmp_path: Path) -> None:
-    table = build(timed(results(tmp_path)), "latency", "base", "no_ohem", latency="strict")
+    table = build(timed(results(tmp_path)), "latency", measurement="strict")
     assert len(table.rows) == 1
     row = shown(table)
     assert (row["FPS"], row["p50 (ms)"], row["FPS, normalisation folded"]) == ("2.50", "400.00", "3.50")
@@ -255,8 +276,10 @@ def test_the_comparison_table(tmp_path: Path) -> None:
     root = timed(results(tmp_path))
     counts = json.loads((root / "complexity/complexity.json").read_text())
     write_json(root / "complexity/complexity.json", {**counts, "icnet": {**COUNT, "network": "icnet"}})
-    table = build(root, "comparison", "icnet", "base", latency="strict")
+    table = build(root, "comparison", measurement="strict", now=known("icnet", "base", earlier=("icnet",)))
     icnet, ours = shown(table), shown(table, 1)
+    assert (icnet["mIoU here, full image (%)"], ours["mIoU here, full image (%)"]) == ("", "78.2")
+    assert any(note.startswith("mIoU here is of networks trained by one recipe") for note in table.notes)
     assert (icnet["Network"], icnet["Backbone"], icnet["Pretraining"]) == ("ICNet", "ResNet-50", "ImageNet")
     assert (icnet["Val mIoU published (%)"], icnet["Test mIoU published (%)"]) == ("67.7", "69.5")
     assert (icnet["FPS published"], icnet["GPU"], icnet["At"]) == ("30.3", "Titan X", "1024x2048")
@@ -301,9 +324,11 @@ def test_a_table_of_a_part_says_so(tmp_path: Path) -> None:
     assert "without ImageNet weights" in notes
 
 
-def test_rows_are_what_is_selected_and_the_rest_is_named(tmp_path: Path) -> None:
-    root = results(results(tmp_path), "trainval", training={"split": "trainval"}, weights={"released": {}})
-    table = build(root, "overall", "no_ohem", "trainval", "base", selected=("base", "trainval"))
+def test_rows_are_what_is_recorded_and_the_rest_is_named(tmp_path: Path) -> None:
+    training = {**RUN["training"], "split": "trainval"}
+    root = results(results(tmp_path), "trainval", training=training, weights={"released": {}})
+    now = known("trainval", "base", earlier=("no_ohem",))
+    table = build(root, "overall", "no_ohem", "trainval", "base", now=now)
     assert [row[0].text for row in table.rows] == ["trainval", "base", "most frequent class: road"]
     assert cell(table, 0, "Weights").text == "the authors'"
     notes = " ".join(table.notes)
@@ -311,10 +336,76 @@ def test_rows_are_what_is_selected_and_the_rest_is_named(tmp_path: Path) -> None
     assert "Trained on the validation split as well, so that their scores say nothing: trainval." in notes
     assert table.rows[1][0].origin == {"file": "params.yaml", "pointer": "/tables/overall/experiments/2"}
     for kind in ("overall", "per_class"):
-        empty = build(root, kind, "base", selected=("trainval",))
+        empty = build(root, kind, "no_ohem", now=now)
         assert empty.rows == []
         empty.write(tmp_path / kind)
-        assert "does not select them here: base." in (tmp_path / f"{kind}.md").read_text()
+        assert "does not select them here: no_ohem." in (tmp_path / f"{kind}.md").read_text()
+    with pytest.raises(InputError, match=r"evaluate/branch_1/run.json cannot be read .*run the stage"):
+        build(root, "overall", "branch_1")
+
+
+def test_what_is_recorded_and_not_selected_is_marked(tmp_path: Path) -> None:
+    """Once where it is of the settings of params.yaml, twice where it is not; seeds of other settings do not count."""
+    root = results(results(results(tmp_path), "branch_1"), "branch_2", params_sha256="0" * 64)
+    results(root, "base_seed_1", 0.5, training={**RUN["training"], "params_sha256": "0" * 64})
+    results(root, "base_seed_2", 0.5)
+    seeds = ["base", "base_seed_1", "base_seed_2"]
+    now = known("base", earlier=("branch_1", "branch_2", *seeds[1:]), base=seeds)
+    table = build(root, "overall", "base", "branch_1", "branch_2", now=now)
+    assert [row[0].text for row in table.rows[:3]] == ["base", "branch_1*", "branch_2**"]
+    assert [row[0].value for row in table.rows[:3]] == ["base", "branch_1", "branch_2"]
+    assert cell(table, 0, "Seeds").text == "2"
+    notes = [note for note in table.notes if note.startswith("*")]
+    assert [note.split(" ")[0] for note in notes] == ["*", "**"]
+    assert [note.split(": ")[-1] for note in notes] == ["branch_1.", "branch_2."]
+    classes = build(root, "per_class", "base", "branch_1", now=now)
+    assert classes.columns[1:] == ["base, full image (%)", "branch_1*, full image (%)"]
+
+
+def test_cells_are_blank_where_nothing_was_counted_timed_or_published(tmp_path: Path) -> None:
+    root = timed(results(results(tmp_path), "mine"))
+    counts = root / "complexity/complexity.json"
+    write_json(counts, {"base": COUNT})
+    table = build(root, "overall", "base", "mine", measurement="strict")
+    blank = ("Params (M)", "GMACs (1e9)", "GFLOPs (official counter / 1024^3)", "FPS", "mIoU published (%)", "Verdict")
+    assert [cell(table, 1, name) for name in blank] == [BLANK] * len(blank)
+    assert "Not counted, so without parameters and GFLOPs: mine." in table.notes
+
+
+@pytest.mark.parametrize("kind", ["overall", "per_class", "complexity", "latency", "comparison"])
+def test_a_table_shows_what_its_sources_hold_and_no_more(tmp_path: Path, kind: str) -> None:
+    """With everything else left out, the table is the same: a change there does not make it stale."""
+    root = timed(results(results(results(tmp_path / "all"), "branch_1"), "other", 0.3))
+    now = known("base", "branch_1")
+    whole = build(root, kind, "base", "branch_1", measurement="strict", now=now)
+    of_kind = {"experiments": ["base", "branch_1"], "protocols": ["full_image"], "measurement": "strict"}
+    keys = {
+        "overall": ("experiments", "protocols", "measurement"),
+        "per_class": ("experiments", "protocols"),
+        "latency": ("measurement",),
+        "comparison": ("measurement",),
+    }.get(kind, ())
+    settings = {"kind": kind, "title": "A title", **{key: of_kind[key] for key in keys}}
+    if kind == "comparison":
+        settings["protocol"] = "full_image"
+    checked: Any = TypeAdapter(TableSettings).validate_python(settings)
+    found = sources(checked, Results(root, now))
+    assert ("complexity/other" in found) == (kind == "complexity")
+    assert "evaluate/other" not in found
+    part = tmp_path / "part"
+    for key, content in found.items():
+        folder, _, name = key.rpartition("/")
+        if folder == "evaluate":
+            write_json(part / key / "metrics.json", content[0])
+            write_json(part / key / "run.json", content[1])
+        elif not folder or name == "strict":
+            write_json(part / key / "run.json", {**RUN, **content})
+        else:
+            file = part / folder / ("complexity.json" if folder == "complexity" else "cpu.json")
+            write_json(file, {**(json.loads(file.read_text()) if file.exists() else {}), name: content})
+    again = build(part, kind, "base", "branch_1", measurement="strict", now=now)
+    assert [[each.text for each in row] for row in again.rows] == [[each.text for each in row] for row in whole.rows]
+    assert again.notes == whole.notes
 
 
 def test_the_files(tmp_path: Path) -> None:
@@ -374,7 +465,7 @@ def test_a_cell_can_be_traced(tmp_path: Path) -> None:
 
 def test_settings_and_tables_do_without_torch() -> None:
     """It takes seconds to import, and a table should not."""
-    code = "import sys, mfaranet.cli, mfaranet.params, mfaranet.tables.accuracy; sys.exit('torch' in sys.modules)"
+    code = "import sys, mfaranet.cli, mfaranet.params, mfaranet.tables.build; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0
 
 
