@@ -12,7 +12,7 @@ from snakemake.utils import min_version
 min_version("9.27")
 sys.path.insert(0, str(workflow.basedir))
 from mfaranet.errors import InputError
-from workflow.graph import forced, read
+from workflow.graph import asked, forced, inputs, read
 from workflow.job import FORCED
 
 # A job on a cluster node gets its stage from the main process, which alone asks DVC what changed.
@@ -37,6 +37,16 @@ onstart:
     FORCED.write_text(json.dumps(sorted(forced(stages, workflow.dag_settings))))
 
 
+def needed(stage):
+    """The inputs of a rule: asked when the graph is built, as what is forced and asked for is known only then."""
+    if not workflow.is_main_process:  # every job is forced, and was given what it needs
+        return [path for path in stage.inputs if Path(path).exists()]
+    paths = inputs(stage, asked(stages, workflow.dag_settings.targets))
+    if stage.runs(forced(stages, workflow.dag_settings)):
+        return [*paths, newer]
+    return [ancient(path) for path in paths]
+
+
 rule all:
     input:
         [stage.outputs for stage in stages],
@@ -48,12 +58,7 @@ for stage in stages:
         name:
             stage.rule
         input:
-            # A function, since what is forced is known only then; on a cluster node every job is.
-            lambda wildcards, stage=stage: (
-                [*stage.inputs, newer]
-                if stage.runs(forced(stages, workflow.dag_settings) if workflow.is_main_process else set())
-                else [ancient(path) for path in stage.inputs]
-            ),
+            lambda wildcards, stage=stage: needed(stage),
         output:
             # update: where the inputs come out as they were, DVC skips the stage, for which its outputs must still be there.
             [update(directory(path) if path in stage.directories else path) for path in stage.outputs],

@@ -42,8 +42,8 @@ def run(command: list[str], root: Path, experiments: list[str]) -> float:
     (root / "dvc.lock").unlink()
     shutil.rmtree(root / "results")
     params = yaml.safe_load((root / "params.yaml").read_text())
-    params["datasets"] = ["sample"]
-    params["selected_experiments"] = experiments or params["selected_experiments"]
+    params["run"]["datasets"] = ["sample"]
+    params["run"]["experiments"] = experiments or params["run"]["experiments"]
     (root / "params.yaml").write_text(yaml.safe_dump(params, sort_keys=False))
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     environment = {**os.environ, "PATH": path}

@@ -43,6 +43,7 @@ STAGES = {
     "submission",
     "complexity",
     "latency",
+    "summary",
     "tables",
     "figures",
 }
@@ -54,8 +55,9 @@ TRAINED = {
     "prune@sample-base",
     "evaluate_pruned@sample-base",
     "submission@sample-base",
+    "summary@sample",
     "figures@sample",
-    *(f"tables@sample-{name}" for name in TABLES),
+    *(f"tables@sample-{name}" for name in ("overall", "per_class", "pruned")),
 }
 
 
@@ -67,18 +69,16 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
     sample = {"form": "sample", "size": [64, 128], "train": 6, "val": 3, "test": 1, "seed": 0}
     params = project.params()
     short = {"strict": {"device": "cpu", "sizes": [[64, 128], [64, 64]], "seconds": 0.03, "budget": 2.0}}
-    profile = {"data": sample, "weights": "none", "train": TRAIN, "evaluate": EVALUATE, "latency": short}
+    profile = {"data": sample, "weights": "none", "train": TRAIN, "evaluate": EVALUATE, "measurements": short}
     project.change("profiles", "sample", value=profile)
-    project.change("profiles", "camvid", "latency", value=short)
-    project.change("latencies", value=["strict"])
-    project.change("latency", value={"strict": {**params["latency"]["strict"], "experiments": MEASURED}})
+    project.change("profiles", "camvid", "measurements", value=short)
+    project.change("run", value={**params["run"], "experiments": ["base"], "measurements": ["strict"]})
+    project.change("groups", value={})
+    project.change("measurements", value={"strict": {"experiments": MEASURED}})
     project.change("figures", value={**params["figures"], "experiments": MEASURED, "comparison": "strict"})
-    project.change("selected_experiments", value=["base"])
     project.change("experiments", value={name: params["experiments"][name] for name in EXPERIMENTS})
-    project.change("experiments", "base", "evaluate", value={})
+    project.change("experiments", "base", value={})
     project.change("tables", value={name: params["tables"][name] for name in TABLES})
-    for table in ("complexity", "latency"):
-        project.change("tables", table, "experiments", value=MEASURED)
     project.change("profiles", "camvid", "train", value=TRAIN)
     project.change("profiles", "camvid", "evaluate", value=EVALUATE)
     project.run("git", "init", "-q")
@@ -109,7 +109,7 @@ def camvid_subset(folder: Path) -> Path:
 def test_a_finished_run_is_clean_and_repeats_nothing(project: Project) -> None:
     assert "up to date" in project.run("dvc", "status")
     assert project.repro() == set()
-    assert Image.open(project.root / "results/sample/evaluate/base/pictures.png").width > 500
+    assert Image.open(project.root / "runs/sample/evaluate/base/pictures.png").width > 500
     assert project.run("git", "status", "--porcelain", "mfaranet", "workflow", "data", "runs") == ""
 
 
@@ -190,7 +190,8 @@ def test_trace_prints_the_origin(project: Project) -> None:
 
 def test_figures_are_drawn(project: Project) -> None:
     names = {"accuracy_speed", "accuracy_gflops", "classes", "confusion", "curves", "networks", "pictures"}
-    figures = {path.stem: Image.open(path) for path in (project.root / "results/sample/figures").glob("*.png")}
+    folders = [project.root / "results/sample/figures", project.root / "runs/sample/figures"]
+    figures = {path.stem: Image.open(path) for folder in folders for path in folder.glob("*.png")}
     assert set(figures) == names
     assert all(figure.width > 500 and len(figure.convert("L").getcolors()) > 20 for figure in figures.values())  # type: ignore[arg-type]
 
@@ -257,11 +258,25 @@ def test_the_official_evaluator_agrees(project: Project) -> None:
         )
 
 
-def test_dvc_shows_metrics_params_and_plots(project: Project) -> None:
-    assert "single_scale.miou" in project.run("dvc", "metrics", "show")
-    project.run("dvc", "params", "diff")
-    project.run("dvc", "metrics", "diff")
-    assert "index.html" in project.run("dvc", "plots", "show")
+def test_dvc_shows_what_people_compare(project: Project) -> None:
+    """A row an experiment; a dozen plots at most, of any number of experiments."""
+    heading, *rows = project.run("dvc", "metrics", "show").splitlines()
+    assert heading.split() == ["Path", "fps", "gflops", *METRICS[:2], "params", *METRICS[2:]]
+    assert [row.split()[0] for row in rows] == [f"results/sample/metrics/{name}.json" for name in MEASURED]
+    assert plots(project, "show") <= 12
+
+
+METRICS = [f"{score}.{protocol}" for score in ("miou", "pixel_accuracy") for protocol in ("full_image", "single_scale")]
+
+
+def plots(project: Project, *command: str) -> int:
+    """How many plots a command of DVC draws; images of several revisions count once."""
+    page = project.root / "dvc_plots/index.html"
+    page.unlink(missing_ok=True)
+    project.run("dvc", "plots", *command)
+    drawn = page.read_text()
+    images = {re.sub(r".*?_(results|runs)_", "", name) for name in re.findall(r'src="([^"]+\.png)"', drawn)}
+    return drawn.count("vegaEmbed(") + len(images)
 
 
 def test_what_would_run_is_said_before(project: Project) -> None:
@@ -284,16 +299,16 @@ def test_a_table_definition_reruns_that_table_alone(project: Project) -> None:
 
 def test_another_data_set_leaves_the_first_alone(project: Project, tmp_path: Path) -> None:
     before = project.digests("results/sample")
-    project.change("datasets", value=["camvid"])
+    project.change("run", "datasets", value=["camvid"])
     ran = project.repro(MFARANET_CAMVID=str(camvid_subset(tmp_path)))
     assert ran >= {"data@camvid", "train@camvid-base", "tables@camvid-overall"}
     assert not any("sample" in stage for stage in ran)
     assert "CamVid subset 4/2/1" in (project.root / "results/camvid/tables/overall.md").read_text()
     assert project.digests("results/sample") == before
-    project.change("datasets", value=["sample", "camvid"])
+    project.change("run", "datasets", value=["sample", "camvid"])
     assert project.repro() == {"plan"}
     assert "up to date" in project.run("dvc", "status")
-    project.change("datasets", value=["sample"])
+    project.change("run", "datasets", value=["sample"])
 
 
 def test_a_changed_experiment_shows_in_every_diff(project: Project) -> None:
@@ -306,13 +321,14 @@ def test_a_changed_experiment_shows_in_every_diff(project: Project) -> None:
     between = ("HEAD~1", "HEAD")
     changes = json.loads(project.run("dvc", "params", "diff", "--json", *between))
     assert changes["params.yaml"]["profiles.sample.train.epochs"] == {"old": 2, "new": 1, "diff": -1}
-    changes = json.loads(project.run("dvc", "metrics", "diff", "--json", *between))
-    assert changes["results/sample/train/base/metrics.json"]["train.total"]["diff"] != 0
-    assert "complexity" not in " ".join(changes)
-    page = project.root / "dvc_plots/index.html"
-    page.unlink(missing_ok=True)
-    assert "index.html" in project.run("dvc", "plots", "diff", *between)
-    assert "results/sample/train/base/plots/metrics/train/total.tsv" in page.read_text()
+    assert len(project.run("dvc", "params", "diff", *between).splitlines()) == 2
+    said = project.run("dvc", "metrics", "diff", *between).splitlines()
+    assert 2 <= len(said) <= 12
+    assert not any(name in " ".join(said) for name in ("params", "gflops", "fps"))
+    assert plots(project, "diff", *between) <= 12
+    page = (project.root / "dvc_plots/index.html").read_text()
+    curve = next(spec for spec in re.findall(r"var spec = (.*?);\n", page) if "curves/loss.csv" in spec)
+    assert {point["rev"] for point in json.loads(curve)["data"]["values"]} == {"HEAD~1", "HEAD"}
 
 
 def test_imagenet_weights_reach_the_table(project: Project, tmp_path: Path) -> None:
@@ -333,7 +349,7 @@ def test_a_released_network_takes_the_place_of_training(project: Project, tmp_pa
     torch.save({"epoch": 200, "state_dict": {**state, loss_buffer: torch.ones(19)}}, tmp_path / "authors.pth")
     file = {"url": None, "sha256": sha256(tmp_path / "authors.pth"), "path": str(tmp_path / "authors.pth")}
     project.change("experiments", "released_val", "train", "released", value=file)
-    project.change("selected_experiments", value=["base", "released_val"])
+    project.change("run", "experiments", value=["base", "released_val"])
     assert "train@sample-released_val" in project.repro()
     run = project.json("results/sample/evaluate/released_val/run.json")
     assert run["checkpoint"] == {"name": "last", "epoch": 200}
@@ -375,9 +391,9 @@ def test_a_spoilt_data_set_stops_its_stage(
     project: Project, tmp_path: Path, spoil: Callable[[Path], None], message: str
 ) -> None:
     before = project.digests("data")
-    project.change("datasets", value=["camvid"])
+    project.change("run", "datasets", value=["camvid"])
     project.run("dvc", "repro", "plan")
-    project.change("datasets", value=["sample"])
+    project.change("run", "datasets", value=["sample"])
     spoil(camvid_subset(tmp_path))
     said = project.run(sys.executable, "-m", "workflow.data", "camvid", status=1, MFARANET_CAMVID=str(tmp_path))
     assert message in said
@@ -411,7 +427,7 @@ def test_a_wrong_setting_stops_the_graph(
 ) -> None:
     untouched = (project.root / "params.yaml").read_text()
     try:
-        project.change("datasets", value=["camvid"])
+        project.change("run", "datasets", value=["camvid"])
         project.change("profiles", "camvid", "data", "url", value=archive_url)
         project.change(*keys, value=value)
         said = project.run("dvc", "repro", "-f", "data", status=255, XDG_CACHE_HOME=str(tmp_path / "cache"))

@@ -17,7 +17,7 @@ OF_ALL_NETWORKS = {"check.yaml", "sample/complexity.yaml"}
 def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
     """All of params.yaml with two of the compared networks selected, planned."""
     project = copy(tmp_path_factory.mktemp("project"))
-    project.change("selected_experiments", value=[*project.params()["selected_experiments"], "enet", "erfnet"])
+    project.change("run", "experiments", value=[*project.params()["run"]["experiments"], "enet", "erfnet"])
     planned(project)
     return project
 
@@ -96,7 +96,7 @@ def test_a_base_setting_that_is_overridden(stale: Any, project: Project) -> None
     assert stale(lambda project: project.change("train", "epochs", value=777)) == set()
     # base_lr: by two of the compared networks, which are not selected, but by no profile.
     found = stale(lambda project: project.change("train", "base_lr", value=0.007))
-    assert found == {f"sample/train/{name}.yaml" for name in project.params()["selected_experiments"]}
+    assert found == {f"sample/train/{name}.yaml" for name in project.params()["run"]["experiments"]}
 
 
 def test_a_loss_makes_no_measurement_stale(stale: Any) -> None:

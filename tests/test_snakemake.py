@@ -26,10 +26,11 @@ STAGES = {
     "train@sample-base",
     "evaluate@sample-base",
     "complexity@sample",
+    "summary@sample",
     "tables@sample-overall",
 }
-TRAINED = {"train@sample-base", "evaluate@sample-base", "tables@sample-overall"}
-EDITED = {"tables@sample-overall"}
+TRAINED = {"train@sample-base", "evaluate@sample-base", "summary@sample", "tables@sample-overall"}
+EDITED = {"summary@sample", "tables@sample-overall"}
 TABLE = "results/sample/tables/overall"
 
 
@@ -82,7 +83,7 @@ def test_both_engines_read_one_graph(tmp_path: Path) -> None:
     ).stdout
     of_snakemake = edges(drawn, r'(\d+)\[label = "(\w+)"')
     stages = {line.split()[0] for line in project.run("dvc", "stage", "list", "--all").splitlines()}
-    assert len(stages) > 80
+    assert len(stages) > 50
     assert {one for one, other in of_snakemake if other == "all"} == rules(stages)
     assert {edge for edge in of_snakemake if edge[1] != "all"} == {
         (re.sub(r"\W", "_", one), re.sub(r"\W", "_", other)) for one, other in of_dvc
@@ -121,7 +122,7 @@ def test_an_edited_table_runs_alone_by_either_engine(project: Project) -> None:
     ("path", "expected"),
     [
         (f"{TABLE}.csv", {"tables@sample-overall"}),
-        ("results/sample/evaluate/base/metrics.json", {"evaluate@sample-base", "tables@sample-overall"}),
+        ("results/sample/evaluate/base/metrics.json", TRAINED - {"train@sample-base"}),
         ("runs/sample/train/base/last.safetensors", TRAINED),  # 50 MB
     ],
 )
@@ -175,15 +176,30 @@ def test_a_forced_stage_runs_by_either_engine(project: Project) -> None:
     assert ran() == {"tables_sample_overall"}
     # -R takes along what depends on it, for which DVC finds that nothing changed.
     shutil.rmtree(logs)
-    assert wanted(project, "-R", "evaluate_sample_base") == {"evaluate_sample_base", "tables_sample_overall"}
+    below = rules(TRAINED - {"train@sample-base"})
+    assert wanted(project, "-R", "evaluate_sample_base") == below
     project.run("snakemake", "-j1", "-R", "evaluate_sample_base")
-    assert "evaluate_sample_base" in ran() <= {"evaluate_sample_base", "tables_sample_overall"}
+    assert "evaluate_sample_base" in ran() <= below
     assert wanted(project, "-F") == rules(STAGES)
     assert project.repro("--force", "--single-item", "complexity@sample") == {"complexity@sample"}
     # Not for ever.
     shutil.rmtree(logs)
     project.run("snakemake", "-j1")
     assert ran() == set()
+
+
+def test_a_table_needs_its_own_experiments(project: Project) -> None:
+    """Of two that are selected, one; all for the graph as a whole."""
+    before = (project.root / "params.yaml").read_text()
+    project.change("experiments", "other", value={})
+    project.change("run", "experiments", value=["base", "other"])
+    own = {f"{stage}@sample-other" for stage in ("train", "evaluate")}
+    assert wanted(project) == rules({*own, "weights@sample", *EDITED, "complexity@sample"})
+    table = wanted(project, "tables_sample_overall")
+    assert rules(own).isdisjoint(table)
+    assert "summary_sample" in table
+    (project.root / "params.yaml").write_text(before)
+    assert wanted(project) == set()
 
 
 def test_a_wrong_key_removes_nothing(project: Project) -> None:

@@ -33,13 +33,13 @@ class Paths:
         self.checkpoints = Path("runs", dataset, "train", experiment)
         self.resume = Path("runs", dataset, "resume", experiment)
         self.predictions = Path("runs", dataset, "evaluate", experiment)
-        self.summary = Path("runs", dataset, "summary")
         self.submission = Path("runs", dataset, "submission", experiment)
         self.results = Path("results", dataset)
         self.training = self.results / "train" / experiment
         self.evaluation = self.results / "evaluate" / experiment
         self.complexity = self.results / "complexity"
         self.latency = self.results / "latency"
+        self.sources = self.results / "sources"
         self.metrics = self.results / "metrics"
         self.pictures = Path("runs", dataset, "figures")
         self.curves = self.results / "curves"

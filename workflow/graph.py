@@ -1,7 +1,7 @@
 """The graph of dvc.yaml as Snakemake needs it. What is private in DVC is used here and nowhere else."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,7 @@ from dvc.exceptions import ReproductionError
 from dvc.repo import Repo
 
 from mfaranet.errors import InputError
+from workflow.planned import Planned
 from workflow.running import refuse_while_running
 
 PLAN = "plan"
@@ -72,6 +73,31 @@ def read(root: str = ".", status: bool = True) -> list[Stage]:
         return [_read_stage(stage, graph, changed) for stage in graph]
 
 
+def inputs(stage: Stage, targets: Sequence[Stage]) -> list[str]:
+    """What a stage needs where some alone are asked for: the summary, no more than the tables among them show."""
+    if (
+        not stage.name.startswith("summary@")
+        or not targets
+        or any(not each.name.startswith("tables@") for each in targets)
+    ):
+        return stage.inputs
+    dataset = stage.name.partition("@")[2]
+    needed = {Planned.read("summary", dataset).settings["shown"]["measurement"]}
+    for target in targets:
+        of, table = target.name.partition("@")[2].split("-", 1)
+        if of == dataset:
+            settings = Planned.read("tables", dataset, table).settings
+            needed |= {*settings["experiments"], settings["table"].get("measurement")}
+    chosen = [Path("results", dataset, folder) for folder in ("evaluate", "latency")]
+    return [path for path in stage.inputs if Path(path).parent not in chosen or Path(path).name in needed]
+
+
+def asked(stages: list[Stage], targets: Iterable[str]) -> list[Stage]:
+    """The stages that Snakemake's targets name: rules or outputs."""
+    names = set(targets)
+    return [stage for stage in stages if names & {stage.rule, *stage.outputs}]
+
+
 def _make_plan(repo: Repo) -> None:
     try:
         repo.reproduce(PLAN, single_item=True)
@@ -82,7 +108,7 @@ def _make_plan(repo: Repo) -> None:
 def forced(stages: list[Stage], settings: Any) -> set[str]:
     """The stages that `snakemake -f`, `-F` or `-R` names; ``settings`` are Snakemake's of its graph."""
     names = {*settings.forcerun, *(settings.targets if settings.forcetargets else ())}
-    return {stage.name for stage in stages if settings.forceall or names & {stage.rule, *stage.outputs}}
+    return {stage.name for stage in (stages if settings.forceall else asked(stages, names))}
 
 
 def _read_stage(stage: Any, graph: networkx.DiGraph, changed: Mapping[str, list[Any]]) -> Stage:

@@ -23,7 +23,7 @@ def main(dataset: str = typer.Argument(help="a data set of params.yaml")) -> Non
             if each["selected"] and results.recorded(name):
                 write_json(folder / f"{name}.json", scores(results, name, planned.settings["protocols"], shown))
     tables: dict[str, TableSettings] = planned.part("tables", dict[str, TableSettings])
-    with atomic_folder(paths.summary) as folder:
+    with atomic_folder(paths.sources) as folder:
         for name, table in tables.items():
             stored = Results(paths.results, {each: every[each] for each in planned.settings["shown_by"][name]})
             digests = {key: digest(content) for key, content in sources(table, stored).items()}

@@ -168,9 +168,7 @@ def comparison_table(settings: ComparisonTable, results: Results) -> Table:
         results.speed_note(settings.measurement),
     ]
     if trained := [name for name in experiments if results.recorded(name)]:
-        here = (
-            "mIoU here is of networks trained by one recipe, that of params.yaml, and says nothing of Cityscapes."
-        )
+        here = "mIoU here is of networks trained by one recipe, that of params.yaml, and says nothing of Cityscapes."
         notes += [here, *run_notes(results, trained), *mark_notes(results, trained)]
     notes += implementations(counted[experiment]["network"] for experiment in experiments)
     return Table(settings.title, columns, rows, notes)
