@@ -16,6 +16,7 @@ from pydantic import Field, TypeAdapter, ValidationError
 
 from mfaranet.errors import InputError
 from mfaranet.files import read_yaml
+from mfaranet.models import home
 from mfaranet.schema import (
     ComparisonTable,
     ComplexitySettings,
@@ -216,7 +217,11 @@ def _check_references(params: Params) -> None:
                 raise InputError(f"params.yaml: run.{key}: {experiment!r} is not among run.experiments")
     for experiment in params.experiments:
         for dataset in params.profiles:
-            params.settings(dataset, experiment)
+            settings = params.settings(dataset, experiment)
+        try:
+            home(settings.network.name)
+        except InputError as error:
+            raise InputError(f"params.yaml: experiments.{experiment}.network: {error}") from None
     shown = [params.shown.measurement, params.figures.comparison]
     for name in params.tables:
         table = params.table(name)

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from project import REPOSITORY, Project, smallest
+from project import Project, copy, smallest
 
 from mfaranet.weights.checkpoints import load_trained
 
@@ -66,10 +66,8 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
 
 def test_both_engines_read_one_graph(tmp_path: Path) -> None:
     """All stages of the repository, and what each depends on."""
-    for name in ("dvc.yaml", "params.yaml", "Snakefile", "mfaranet", "workflow"):
-        (tmp_path / name).symlink_to(REPOSITORY / name)
-    (tmp_path / "profiles").symlink_to("workflow/profiles")
-    project = Project(tmp_path)
+    project = copy(tmp_path)
+    project.change("run", "experiments", value=project.params()["groups"]["ablations"])
     project.run("dvc", "init", "-q", "--no-scm")
     # DVC draws from a stage to those below it, as Snakemake does.
     of_dvc = edges(project.run("dvc", "dag", "--dot"), r"(?!)()()")
@@ -83,7 +81,7 @@ def test_both_engines_read_one_graph(tmp_path: Path) -> None:
     ).stdout
     of_snakemake = edges(drawn, r'(\d+)\[label = "(\w+)"')
     stages = {line.split()[0] for line in project.run("dvc", "stage", "list", "--all").splitlines()}
-    assert len(stages) > 50
+    assert len(stages) > 80
     assert {one for one, other in of_snakemake if other == "all"} == rules(stages)
     assert {edge for edge in of_snakemake if edge[1] != "all"} == {
         (re.sub(r"\W", "_", one), re.sub(r"\W", "_", other)) for one, other in of_dvc
@@ -173,7 +171,7 @@ def test_a_forced_stage_runs_by_either_engine(project: Project) -> None:
     assert ran() == {"complexity_sample"}
     shutil.rmtree(logs)
     project.run("snakemake", "-j1", "-f", f"{TABLE}.md")
-    assert ran() == {"tables_sample_overall"}
+    assert "tables_sample_overall" in ran() <= rules(EDITED)  # the counts name another run now
     # -R takes along what depends on it, for which DVC finds that nothing changed.
     shutil.rmtree(logs)
     below = rules(TRAINED - {"train@sample-base"})

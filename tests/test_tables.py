@@ -463,10 +463,28 @@ def test_a_cell_can_be_traced(tmp_path: Path) -> None:
         list(trace(tmp_path / "other.md", "base", "mIoU"))
 
 
-def test_settings_and_tables_do_without_torch() -> None:
-    """It takes seconds to import, and a table should not."""
-    code = "import sys, mfaranet.cli, mfaranet.params, mfaranet.tables.build; sys.exit('torch' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", code]).returncode == 0
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["models"],
+        ["params"],
+        ["params", "sample", "enet"],
+        ["trace", "results/sample/tables/overall.md", "base", "mIoU"],
+        ["--help"],
+        ["predict", "--help"],
+    ],
+    ids=" ".join,
+)
+def test_settings_and_tables_do_without_torch(arguments: list[str]) -> None:
+    """It takes seconds to import, and what only reads should not."""
+    code = (
+        "import sys, mfaranet.cli, mfaranet.tables.build; sys.argv[1:] = "
+        f"{arguments!r}; mfaranet.cli.app(standalone_mode=False); sys.exit('torch' in sys.modules)"
+    )
+    root = Path(__file__).parents[1]
+    done = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout
 
 
 def test_a_missing_result_is_named(tmp_path: Path) -> None:

@@ -5,12 +5,13 @@ import statistics
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
-
-import pandas as pd
+from typing import TYPE_CHECKING, Any
 
 from mfaranet.errors import InputError
 from mfaranet.files import read_json, write_json, write_text
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 Origin = dict[str, Any]
 """``file`` and ``pointer`` of a stored value and facts of its run; or ``computed``, how, and ``from``, of what."""
@@ -71,6 +72,8 @@ class Table:
 
         The LaTeX needs the packages booktabs and graphicx, and longtable for tables longer than a page.
         """
+        import pandas as pd  # takes half a second, and cells are worked out where no table is written
+
         texts = pd.DataFrame([[cell.text for cell in row] for row in self.rows], columns=self.columns)
         values = pd.DataFrame([[_plain(cell) for cell in row] for row in self.rows], columns=self.columns)
         notes = "\n".join(f"- {note}" for note in self.notes)
@@ -87,9 +90,9 @@ class Table:
         numeric = [any(isinstance(row[i].value, int | float) for row in self.rows) for i in range(len(self.columns))]
         return ["right" if is_number else "left" for is_number in numeric]
 
-    def _latex(self, texts: pd.DataFrame) -> str:
+    def _latex(self, texts: "pd.DataFrame") -> str:
         columns = "".join(side[0] for side in self._alignment())
-        escaped = pd.DataFrame(texts.map(_escape).to_numpy(), columns=[_escape(column) for column in texts.columns])
+        escaped = texts.map(_escape).rename(columns=_escape)
         notes = "".join(f"\\par {_escape(note)}\n" for note in self.notes)
         if len(self.rows) > _PAGE:
             body = escaped.to_latex(
