@@ -39,4 +39,5 @@ $(READY): pyproject.toml constraints.txt
 		  "another Python: make PYTHON=/path/to/python3.11)" >&2; exit 1; }
 	$(PYTHON) -m venv .venv
 	.venv/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	.venv/bin/python -m workflow.plots
 	touch $(READY)

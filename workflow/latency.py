@@ -1,9 +1,5 @@
 """Stage latency: how long the experiments' networks take for one image, all in one interleaved run."""
 
-import os
-import platform
-from pathlib import Path
-
 import torch
 import typer
 from torch import nn
@@ -36,7 +32,7 @@ def main(
     allow_tf32(settings.tf32)
     if settings.threads:
         torch.set_num_threads(settings.threads)
-    machine = {**device_facts(device), "processor": processor(), "threads": torch.get_num_threads()}
+    machine = device_facts(device)
     how = {**machine, "torch": torch.__version__, "classes": len(record.classes)}
     how |= {key: value for key, value in planned.settings["measurement"].items() if key != "experiments"}
     made_of = {name: digest({**how, **each}) for name, each in planned.settings["networks"].items()}
@@ -74,13 +70,6 @@ def main(
         **machine,
         measurement=settings.model_dump(mode="json"),
     )
-
-
-def processor() -> str:
-    """Model and number of processors, as far as the system tells."""
-    lines = Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").exists() else []
-    models = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
-    return f"{os.cpu_count()} x {models[0] if models else platform.processor() or platform.machine()}"
 
 
 if __name__ == "__main__":

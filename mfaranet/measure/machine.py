@@ -1,5 +1,8 @@
 """The device that a stage computes on, and how precisely it multiplies there."""
 
+import os
+import platform
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -42,6 +45,21 @@ def place(model: nn.Module, wanted: str, tf32: bool) -> dict[str, Any]:
 
 
 def device_facts(device: torch.device) -> dict[str, Any]:
-    """For run.json: ``device``, and whether products of float32 were TF32 there (``tf32``)."""
+    """For run.json, what the bits of a result depend on: the device and whether products of float32 were TF32 there
+    (``tf32``), and of the CPU its kind, the ``threads`` of this process and the ``instructions`` that torch uses.
+    """
     has_tf32 = device.type == "cuda" and torch.cuda.get_device_capability(device) >= (8, 0)
-    return {"device": device_name(device), "tf32": has_tf32 and torch.backends.cudnn.allow_tf32}
+    return {
+        "device": device_name(device),
+        "tf32": has_tf32 and torch.backends.cudnn.allow_tf32,
+        "processor": processor(),
+        "threads": torch.get_num_threads(),
+        "instructions": torch.backends.cpu.get_cpu_capability(),
+    }
+
+
+def processor() -> str:
+    """Number and model of processors, as far as the system tells."""
+    lines = Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").exists() else []
+    models = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
+    return f"{os.cpu_count()} x {models[0] if models else platform.processor() or platform.machine()}"

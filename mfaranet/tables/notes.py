@@ -30,7 +30,10 @@ def run_notes(results: Results, experiments: Iterable[str]) -> list[str]:
         which = "" if len(scratch) == len(runs) else f": {', '.join(scratch)}"
         notes.append(f"Trained from scratch, without ImageNet weights{which}.")
     if trained := _each(runs, lambda run: _device(run["training"])):
-        notes.append(f"Trained on {trained}.")
+        notes.append(
+            f"Trained on {trained}. Other processors, numbers of threads or GPUs round otherwise, and so move a score "
+            "as far as another seed does."
+        )
     seen = [experiment for experiment, each in runs.items() if each["training"]["split"] == "trainval"]
     if seen:
         notes.append(f"Trained on the validation split as well, so that their scores say nothing: {', '.join(seen)}.")
@@ -62,5 +65,7 @@ def _device(training: Any) -> str:
     training = training.get("training", training)  # of a pruned network: that of the whole one
     if "processes" not in training:
         return ""
-    tf32 = ", TF32" if training["tf32"] else ""
-    return f"{training['processes']} x {training['device']} ({training['precision']}{tf32})"
+    how = [training["precision"], *(["TF32"] if training["tf32"] else [])]
+    if training["device"] == "cpu" and "threads" in training:
+        how += [training["processor"], training["instructions"], f"{training['threads']} threads"]
+    return f"{training['processes']} x {training['device']} ({', '.join(how)})"

@@ -76,7 +76,8 @@ def process_facts(fabric: Fabric) -> dict[str, Any]:
     if fabric.world_size > 1:
         torch.distributed.all_gather_object(every, own)
     devices = ", ".join(sorted({each["device"] for each in every}))
-    return {"device": devices, "processes": fabric.world_size, "tf32": any(each["tf32"] for each in every)}
+    tf32 = any(each["tf32"] for each in every)
+    return {**own, "device": devices, "processes": fabric.world_size, "tf32": tf32}
 
 
 def _layout(own: int) -> tuple[int, int, ClusterEnvironment]:
