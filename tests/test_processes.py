@@ -75,7 +75,7 @@ def test_two_processes_train_as_one(tmp_path: Path) -> None:
     changes = {"batch_size": 4, "epochs": 3, "validate_every": 2, "loss": "cross_entropy", "augmentation": STILL}
     run_tiny(data, tmp_path / "one", **changes)
     ran = run_by_torchrun(data, tmp_path / "two", **changes)
-    assert ran == {"device": "cpu", "processes": 2, "tf32": False, "precision": "32-true"}
+    assert {"device": "cpu", "processes": 2, "tf32": False, "precision": "32-true"}.items() <= ran.items()
     assert_same_training(tmp_path / "one", tmp_path / "two")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["data", "one", "two"]
 
