@@ -14,7 +14,7 @@ from matplotlib.ticker import LogLocator
 from mfaranet.files import atomic_write
 from mfaranet.schema import FigureSettings, size_name
 from mfaranet.tables.cells import mean, pointer_part
-from mfaranet.tables.published import network_cell, network_title
+from mfaranet.tables.published import network_cell
 from mfaranet.tables.results import Results
 
 COLUMN = 5.0
@@ -43,9 +43,9 @@ def draw(settings: FigureSettings, results: Results, curves: Path, folder: Path)
     scores = {name: mean(results.over_seeds(name, protocol, "miou"), str).value for name in results.selected}
     miou = _labelled(scores)
     sizes = {
-        name: each["input_sizes"][protocol]
-        for name, each in results.content("complexity", "complexity.json").items()
-        if name in results.selected and protocol in each["input_sizes"]
+        name: results.input_size(name, protocol).value
+        for name in results.selected
+        if protocol in results.run(f"evaluate/{name}")["input_sizes"]
     }
     data = results.run(f"evaluate/{shown[0]}")["dataset"]["title"]
     place = f"{data}, {label(protocol)}"
@@ -93,12 +93,11 @@ def published_accuracy(measurement: str, results: Results) -> Figure:
     """What is published of each network's accuracy on Cityscapes over its speed here."""
     found = results.timings(measurement)
     measured = results.content(*found) if found else {}
-    accuracy = {
-        each["network"]: network_cell(each["network"], "test_miou", scale=100).value for each in measured.values()
-    }
-    miou = {network_title(name): value for name, value in accuracy.items() if value is not None}
+    titles = {name: results.fact(name, "title").text for name in measured}
+    accuracy = {name: network_cell(each["network"], "test_miou", scale=100).value for name, each in measured.items()}
+    miou = {titles[name]: value for name, value in accuracy.items() if value is not None}
     size = next((size for each in measured.values() for size in each["sizes"]), "")
-    speeds = {network_title(each["network"]): each["sizes"][size]["unfolded"]["fps"] for each in measured.values()}
+    speeds = {titles[name]: each["sizes"][size]["unfolded"]["fps"] for name, each in measured.items()}
     device = results.run(found[0])["device"] if found else "(not measured)"
     x_label = f"images per second here, at {size} on {device}"
     return scatter(speeds, miou, x_label, "test mIoU published (%)", "Table XI: accuracy on Cityscapes, speed here")

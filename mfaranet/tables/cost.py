@@ -5,15 +5,8 @@ from functools import partial
 
 from mfaranet.schema import TableSettings, Tolerances, size_name
 from mfaranet.tables.cells import BLANK, Cell, Table, digits, one_digit, two_digits
-from mfaranet.tables.published import (
-    VERDICT,
-    compare,
-    find,
-    implementations,
-    network_cell,
-    network_title,
-    tolerance,
-)
+from mfaranet.tables.footnotes import footnotes
+from mfaranet.tables.published import UNPUBLISHED, VERDICT, compare, find, network_cell, tolerance
 from mfaranet.tables.results import Results
 
 PAPER_SIZE = (1024, 2048)
@@ -45,7 +38,7 @@ def complexity_table(settings: TableSettings, tolerances: Tolerances, results: R
             rows.append(
                 [
                     results.defined(f"experiments/{i}", experiment),
-                    results.cell("complexity", "complexity.json", f"/{experiment}/network", network_title),
+                    results.fact(experiment, "title"),
                     results.cell("complexity", "run.json", f"/sizes/{j}", size_name),
                     params,
                     gmacs,
@@ -70,6 +63,7 @@ def complexity_table(settings: TableSettings, tolerances: Tolerances, results: R
         "transposed convolution at the positions of its output, stride squared too many, and the sum is divided by "
         "1024^3. torch.utils.flop_counter counts by itself, two operations a multiply-accumulate.",
         "None of these depends on the machine, or on the data but for the number of classes.",
+        UNPUBLISHED,
     ]
     return Table(settings.title, columns, rows, notes)
 
@@ -99,7 +93,7 @@ def latency_table(settings: TableSettings, results: Results) -> Table:
             rows.append(
                 [
                     results.defined(f"experiments/{i}", experiment),
-                    results.cell(*found, f"/{experiment}/network", network_title),
+                    results.fact(experiment, "title"),
                     _size(results, found, experiment, size),
                     *_times(results, found, f"{place}/unfolded"),
                     *_times(results, found, f"{place}/folded"),
@@ -144,8 +138,8 @@ def comparison_table(settings: TableSettings, results: Results) -> Table:
         name = counted[experiment]["network"]
         rows.append(
             [
-                network_cell(name, "title"),
-                network_cell(name, "backbone"),
+                results.fact(experiment, "title"),
+                results.fact(experiment, "backbone"),
                 network_cell(name, "pretraining"),
                 *results.cost(experiment, paper),
                 network_cell(name, "macs_as_executed", two_digits, 1 / 1024**3),
@@ -163,7 +157,8 @@ def comparison_table(settings: TableSettings, results: Results) -> Table:
         "Params and GFLOPs are of what the prediction needs; those of the linked code stand beside where it runs more.",
         f"Networks with {results.run('complexity')['classes']} classes.",
         results.speed_note(settings.latency),
-        *implementations(counted[experiment]["network"] for experiment in settings.experiments),
+        UNPUBLISHED,
+        *footnotes(settings.experiments, results),
     ]
     return Table(settings.title, columns, rows, notes)
 
