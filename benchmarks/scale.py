@@ -11,6 +11,7 @@ from collections.abc import Callable
 import torch
 
 import mfaranet
+from mfaranet.params import load
 from mfaranet.training.loop import make_optimizer
 from mfaranet.training.losses import Loss
 
@@ -21,7 +22,7 @@ def main() -> None:
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     model = mfaranet.get_model("mfaranet").to(device)
     optimizer = make_optimizer(model, 0.005, 10.0, 0.9, 0.0005)
-    criterion = Loss()
+    criterion = Loss(**load().settings("cityscapes", "base").train.loss.model_dump())
     images = torch.rand(batch, 3, height, width, device=device)
     labels = torch.randint(0, 19, (batch, height // 8, width // 8), device=device)
     labels = labels.repeat_interleave(8, 1).repeat_interleave(8, 2)

@@ -10,7 +10,7 @@ os.environ.setdefault("GOMP_SPINCOUNT", "5000")
 
 if TYPE_CHECKING:
     from mfaranet.measure.complexity import complexity
-    from mfaranet.models import get_model, list_models
+    from mfaranet.models import get_model, list_models, register_model
     from mfaranet.models.pruned import prune
     from mfaranet.weights.official import load_official_checkpoint
 
@@ -20,8 +20,9 @@ _HOMES = {
     "list_models": "models",
     "load_official_checkpoint": "weights.official",
     "prune": "models.pruned",
+    "register_model": "models",
 }
-__all__ = ["complexity", "get_model", "list_models", "load_official_checkpoint", "prune"]
+__all__ = ["complexity", "get_model", "list_models", "load_official_checkpoint", "prune", "register_model"]
 
 
 def __getattr__(name: str) -> Any:

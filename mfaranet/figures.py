@@ -16,8 +16,8 @@ from matplotlib.ticker import LogLocator
 from mfaranet.files import atomic_write, write_text
 from mfaranet.schema import FigureSettings, Shown, size_name
 from mfaranet.tables.cells import Cell, pointer_part
-from mfaranet.tables.published import network_cell, network_title
-from mfaranet.tables.results import COUNTS, Results
+from mfaranet.tables.published import network_cell
+from mfaranet.tables.results import Results
 
 T = TypeVar("T")
 Spread = tuple[float, float]
@@ -52,9 +52,9 @@ def draw(settings: FigureSettings, shown: Shown, results: Results, curves: Path,
     protocol = shown.protocol
     miou = {name: spread(results.over_seeds(name, protocol, "miou")) for name in every}
     sizes = {
-        name: each["input_sizes"][protocol]
-        for name, each in results.content(*COUNTS).items()
-        if name in every and protocol in each["input_sizes"]
+        name: results.input_size(name, protocol).value
+        for name in every
+        if protocol in results.run(f"evaluate/{name}")["input_sizes"]
     }
     data = results.run(f"evaluate/{named[0]}")["dataset"]["title"]
     place = f"{data}, {label(protocol)}"
@@ -114,12 +114,11 @@ def published_accuracy(measurement: str, results: Results) -> Figure:
     """What is published of each network's accuracy on Cityscapes over its speed here."""
     found = results.timings(measurement)
     measured = results.content(*found) if found else {}
-    accuracy = {
-        each["network"]: network_cell(each["network"], "test_miou", scale=100).value for each in measured.values()
-    }
-    miou = {network_title(name): (value, 0.0) for name, value in accuracy.items() if value is not None}
+    titles = {name: results.fact(name, "title").text for name in measured}
+    accuracy = {name: network_cell(each["network"], "test_miou", scale=100).value for name, each in measured.items()}
+    miou = {titles[name]: (value, 0.0) for name, value in accuracy.items() if value is not None}
     size = next((size for each in measured.values() for size in each["sizes"]), "")
-    speeds = {network_title(each["network"]): each["sizes"][size]["unfolded"]["fps"] for each in measured.values()}
+    speeds = {titles[name]: each["sizes"][size]["unfolded"]["fps"] for name, each in measured.items()}
     device = results.run(found[0])["device"] if found else "(not measured)"
     x_label = f"images per second here, at {size} on {device}"
     return scatter(speeds, miou, x_label, "test mIoU published (%)", "Table XI: accuracy on Cityscapes, speed here")

@@ -16,7 +16,7 @@ from pydantic import Field, TypeAdapter, ValidationError
 
 from mfaranet.errors import InputError
 from mfaranet.files import read_yaml
-from mfaranet.models import home
+from mfaranet.models import module_of
 from mfaranet.schema import (
     ComparisonTable,
     ComplexitySettings,
@@ -219,7 +219,7 @@ def _check_references(params: Params) -> None:
         for dataset in params.profiles:
             settings = params.settings(dataset, experiment)
         try:
-            home(settings.network.name)
+            module_of(settings.network.name)
         except InputError as error:
             raise InputError(f"params.yaml: experiments.{experiment}.network: {error}") from None
     shown = [params.shown.measurement, params.figures.comparison]

@@ -51,9 +51,11 @@ sys.exit(str(seen) if seen else 0)
 """
 
 every_network = pytest.mark.parametrize("slug", SLUGS)
+compared_network = pytest.mark.parametrize("slug", COSTS)
+"""Of whose linked implementation there are numbers."""
 
 
-@every_network
+@compared_network
 @pytest.mark.parametrize("rule", ["by_signature", "by_order"])
 def test_output_of_the_linked_implementation(slug: str, rule: str) -> None:
     golden = GOLDENS[slug]
@@ -68,7 +70,7 @@ def test_output_of_the_linked_implementation(slug: str, rule: str) -> None:
     assert_equal(native, expected(golden, rule))
 
 
-@every_network
+@compared_network
 def test_layers_of_the_linked_implementation(slug: str) -> None:
     with torch.device("meta"):
         model = mfaranet.get_model(slug)
@@ -78,7 +80,7 @@ def test_layers_of_the_linked_implementation(slug: str) -> None:
     assert Counter(as_row(layer) for layer in layers if hasattr(nn, layer.kind)) == rows
 
 
-@every_network
+@compared_network
 def test_cost_of_the_linked_implementation(slug: str) -> None:
     with torch.device("meta"):
         model = mfaranet.get_model(slug)
@@ -88,6 +90,12 @@ def test_cost_of_the_linked_implementation(slug: str) -> None:
         assert cost.flops == 2 * cost.macs
         if slug == "espnet" and size == "512x1024":
             assert cost.macs == 4_670_283_776  # the reference has both counts of this network
+
+
+@every_network
+def test_both_counts(slug: str) -> None:
+    with torch.device("meta"):
+        model = mfaranet.get_model(slug)
     cost = complexity(model.bfloat16(), (97, 131))
     assert cost.flops == 2 * cost.macs
     transposed = any(isinstance(module, nn.ConvTranspose2d) for module in model.modules())
@@ -164,8 +172,9 @@ def test_training_on_the_sample_lowers_the_loss(
 
 
 def test_the_list_of_networks() -> None:
-    assert len(SLUGS) == 24
-    assert mfaranet.list_models() == sorted([*SLUGS, "mfaranet", "mfaranet_pruned"])
+    assert len(COSTS) == 24
+    assert set(COSTS) <= set(SLUGS)
+    assert {*SLUGS, "mfaranet", "mfaranet_pruned"} <= set(mfaranet.list_models())
 
 
 def test_listing_and_building_need_no_connection_and_no_weights() -> None:
@@ -174,8 +183,8 @@ def test_listing_and_building_need_no_connection_and_no_weights() -> None:
 
 
 def test_the_networks_stay_short() -> None:
-    files = Path(comparators.__file__).parent.glob("*.py")
-    assert sum(len(file.read_text().splitlines()) for file in files) < 3500
+    for file in Path(comparators.__file__).parent.glob("*.py"):
+        assert len(file.read_text().splitlines()) < 300, file
 
 
 def expected(golden: dict[str, Any], rule: str) -> dict[str, Any]:

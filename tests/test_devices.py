@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import torch
-from tiny import CLASSES, run_tiny, write_data
+from tiny import CLASSES, make_loss, run_tiny, write_data
 from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.fx.experimental.symbolic_shapes import ShapeEnv
 from torch.utils._python_dispatch import TorchDispatchMode
@@ -22,7 +22,6 @@ from mfaranet.evaluation.inference import PROTOCOLS, InputSizes, predict
 from mfaranet.evaluation.metrics import class_accuracy, confusion_matrix, intersection_over_union
 from mfaranet.measure.machine import allow_tf32, choose_device, device_facts
 from mfaranet.training.distributed import make_fabric
-from mfaranet.training.losses import Loss
 
 
 @pytest.fixture(autouse=True)
@@ -116,7 +115,7 @@ def test_nothing_has_double_precision_on_a_device() -> None:
         model = mfaranet.get_model("mfaranet", len(CLASSES), auxiliary_head=True)
         images, labels = torch.zeros(2, 3, 64, 64), torch.zeros(2, 64, 64, dtype=torch.uint8)
         for name in ("joint_edge_ohem", "joint_edge", "cross_entropy"):
-            assert Loss(name)(model(normalise(images)), labels.long())["total"].dtype == torch.float32
+            assert make_loss(name)(model(normalise(images)), labels.long())["total"].dtype == torch.float32
         model.eval()
         sizes = InputSizes((64, 64), (64, 64), 64)
         for protocol in PROTOCOLS.values():

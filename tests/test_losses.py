@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 from official import GOLDENS, assert_stats, fill, make_input, make_label, variant
-from tiny import REPOSITORY
+from tiny import REPOSITORY, make_loss
 from torch import Tensor
 from torch._subclasses.fake_tensor import DataDependentOutputException, FakeTensorMode
 from torch.autograd.profiler import profile
@@ -49,7 +49,7 @@ def test_every_loss(golden: dict[str, Any]) -> None:
     ohem = losses.ohem_cross_entropy(scores, label, golden["thresh"], golden["min_kept"])
     balanced = losses.image_balanced_cross_entropy(scores, label)
     boundary = losses.boundary_cross_entropy(edges, target, label)
-    attention = losses.attention_to_edges(scores, label, edges)
+    attention = losses.attention_to_edges(scores, label, edges, 0.8)
     joint = ohem + 0.3 * boundary + 0.1 * attention
     joint.backward()
 
@@ -75,9 +75,9 @@ def test_no_pixel_on_a_boundary_adds_nothing_where_the_official_loss_is_nan() ->
     scores, label, edges = loss_inputs(2, 48, 64, 11)
     scores.requires_grad_()
     edges = torch.full_like(edges, 0.5)
-    attention = losses.attention_to_edges(scores, label, edges)
+    attention = losses.attention_to_edges(scores, label, edges, 0.8)
     assert attention.item() == 0
-    (losses.ohem_cross_entropy(scores, label) + 0.1 * attention).backward()
+    (losses.ohem_cross_entropy(scores, label, 0.7, 100_000) + 0.1 * attention).backward()
     assert scores.grad is not None
     assert scores.grad.norm().item() == pytest.approx(golden["grad_l2_seg"], rel=1e-8)
 
@@ -89,7 +89,7 @@ def test_half_precision_changes_little(dtype: torch.dtype) -> None:
     outputs = [(100 * scores).to(dtype), scores.to(dtype), edges.to(dtype)]
 
     def total(out: Tensor, score: Tensor, edge: Tensor) -> float:
-        return losses.Loss()({"out": out, "scores": [score] * 4, "boundaries": [edge] * 4}, label)["total"].item()
+        return make_loss()({"out": out, "scores": [score] * 4, "boundaries": [edge] * 4}, label)["total"].item()
 
     exact = total(*(each.double() for each in outputs))
     assert total(*outputs) == pytest.approx(exact, rel=1e-5)
@@ -103,7 +103,7 @@ def test_no_value_is_waited_for(name: str) -> None:
         label = torch.zeros(2, 96, 128, dtype=torch.int64)
         out, edge = torch.zeros(2, 19, 96, 128, requires_grad=True), torch.zeros(2, 1, 24, 32, requires_grad=True)
         outputs: Outputs = {"out": out, "scores": [scores] * 4, "boundaries": [edge] * 4, "auxiliary": [scores]}
-        terms = losses.Loss(name)(outputs, label)
+        terms = make_loss(name)(outputs, label)
         terms["total"].backward()
         assert scores.grad is not None
         with pytest.raises(DataDependentOutputException):
@@ -119,7 +119,7 @@ def terms_and_gradients(name: str, label: Tensor, **numbers: Any) -> tuple[dict[
     ]
     out, *scores, edge, other_edge, auxiliary = leaves
     outputs: Outputs = {"out": out, "scores": scores, "boundaries": [edge, other_edge], "auxiliary": [auxiliary]}
-    terms = losses.Loss(name, attention_threshold=0.0, **numbers)(outputs, label)
+    terms = make_loss(name, attention_threshold=0.0, **numbers)(outputs, label)
     terms["total"].backward()
     return terms, [leaf.grad if leaf.grad is not None else torch.zeros_like(leaf) for leaf in leaves]
 
@@ -184,13 +184,13 @@ def test_a_loss_that_the_network_cannot_have_is_refused() -> None:
     out = torch.randn(2, 19, 32, 48)
     for name in ("joint_edge_ohem", "joint_edge"):
         with pytest.raises(InputError, match=rf"train\.loss\.name: {name} is of the scores .*take cross_entropy"):
-            losses.Loss(name)({"out": out}, label)
+            make_loss(name)({"out": out}, label)
         with pytest.raises(InputError, match=r"train\.loss\.boundary_weight.*no boundary heads"):
-            losses.Loss(name)({"out": out, "scores": [out], "boundaries": []}, label)
-        without = losses.Loss(name, boundary_weight=0, attention_weight=0)
-        assert losses.Loss(name, scales_weight=0)({"out": out}, label).keys() == {"total", "output"}
+            make_loss(name)({"out": out, "scores": [out], "boundaries": []}, label)
+        without = make_loss(name, boundary_weight=0, attention_weight=0)
+        assert make_loss(name, scales_weight=0)({"out": out}, label).keys() == {"total", "output"}
         assert without({"out": out, "scores": [out]}, label).keys() == {"total", "output", "scales"}
-    assert losses.Loss("cross_entropy")({"out": out}, label).keys() == {"total", "output"}
+    assert make_loss("cross_entropy")({"out": out}, label).keys() == {"total", "output"}
 
 
 @pytest.mark.parametrize(
@@ -260,7 +260,7 @@ def test_training_steps(name: str) -> None:
             module.p = 0.0
     optimizer = make_optimizer(model, base_lr=base_lr, decoder_lr_factor=10, momentum=0.9, weight_decay=5e-4)
     schedule = make_schedule(optimizer, iterations=10, power=0.9)
-    criterion = losses.Loss(loss_name)
+    criterion = make_loss(loss_name)
     images = make_input(64, 128, 0, n=2).to(dtype)
     for expected in golden["iterations"]:
         rates = [group["lr"] for group in optimizer.param_groups]

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 import torch
 from official import GOLDENS, SMALL, STATE_DICTS, assert_stats, fill, make_input, tensor_of, variant
+from tiny import make_loss
 from torch import Tensor, nn
 
 import mfaranet
@@ -12,7 +13,6 @@ from mfaranet.errors import InputError
 from mfaranet.models import check_options
 from mfaranet.models.backbones import BACKBONES
 from mfaranet.models.layers import resize_to
-from mfaranet.training.losses import Loss
 
 # Official names of feature maps, and our modules that give them.
 MODULES = {
@@ -174,7 +174,7 @@ def test_every_parameter_of_a_variant_learns(options: dict[str, Any]) -> None:
     torch.manual_seed(0)
     model = mfaranet.get_model("mfaranet", 3, **options).train()
     labels = torch.randint(0, 3, (2, 64, 96))
-    terms = Loss(attention_threshold=-1.0)(model(torch.rand(2, 3, 64, 96)), labels)
+    terms = make_loss(attention_threshold=-1.0)(model(torch.rand(2, 3, 64, 96)), labels)
     terms["total"].backward()
     without = {name for name, p in model.named_parameters() if p.grad is None or not p.grad.any()}
     assert not without

@@ -69,11 +69,24 @@ def test_words_and_layout_make_nothing_stale(stale: Any) -> None:
 def test_a_new_network_makes_no_other_run_stale(stale: Any) -> None:
     def edit(project: Project) -> None:
         text = (project.root / f"{NETWORK}/enet.py").read_text()
-        (project.root / f"{NETWORK}/newnet.py").write_text(text.replace("def enet(", "def newnet("))
+        (project.root / f"{NETWORK}/newnet.py").write_text(text)
 
     assert stale(edit) == set()
     name = {"network": {"name": "newnet"}, "train": {}, "evaluate": {}}
     assert stale(lambda project: project.change("experiments", "newnet", value=name)) == OF_ALL_NETWORKS
+
+
+def test_what_a_network_says_of_itself(stale: Any) -> None:
+    """It is recorded by the stage complexity, and nothing is computed anew."""
+
+    def edit(project: Project) -> None:
+        for name in (f"{NETWORK}/enet.py", "mfaranet/models/mfaranet.py"):
+            text = (project.root / name).read_text()
+            edited = text.replace("arxiv.org/abs/", "arxiv.org/pdf/")
+            assert edited != text
+            (project.root / name).write_text(edited)
+
+    assert stale(edit) == {"sample/complexity.yaml"}
 
 
 def test_a_computation_of_one_network(stale: Any) -> None:
@@ -112,7 +125,7 @@ def test_a_table_and_what_is_published(stale: Any, project: Project) -> None:
     assert edited == tables
     path = "mfaranet/tables/published.yaml"
     text = (project.root / path).read_text()
-    (project.root / path).write_text(text.replace("title: ENet", "title: E-Net"))
+    (project.root / path).write_text(text.replace("fps: 76.9", "fps: 76.8"))
     assert stale(append(path, "# a comment\n")) == {*tables, "sample/figures.yaml"}
 
 

@@ -6,6 +6,7 @@ import shutil
 import statistics
 import subprocess
 import sys
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,8 @@ from pydantic import TypeAdapter
 
 from mfaranet.errors import InputError
 from mfaranet.files import write_json
-from mfaranet.models.comparators import SLUGS
+from mfaranet.models import list_models
+from mfaranet.models.facts import Facts
 from mfaranet.schema import TableSettings, Tolerances
 from mfaranet.tables import build as tables
 from mfaranet.tables import published
@@ -24,6 +26,11 @@ from mfaranet.tables.results import Results
 from mfaranet.tables.summary import sources
 
 SCORES = {"miou": 0.7816, "pixel_accuracy": 0.95, "iou": {"road": 0.98, "traffic light": None, "a/b & c_d": 0.5}}
+FACTS = {
+    "mfaranet": Facts("MFARANet", "ResNet-18"),
+    "icnet": Facts("ICNet", "ResNet-50", "A paper", 2018, "https://example.org/1", "who/ICNet", False, "MIT", "Wide."),
+    "newnet": Facts("NewNet"),
+}
 RUN = {
     "stage": "evaluate@cityscapes-base",
     "params_sha256": "f" * 64,
@@ -36,6 +43,8 @@ RUN = {
     "training": {"split": "train", "params_sha256": "e" * 64},
     "classes": 19,
     "sizes": [[512, 1024], [1024, 2048]],
+    "input_sizes": {"full_image": [1024, 2048]},
+    "networks": {name: asdict(facts) for name, facts in FACTS.items()},
 }
 RELEASED = {"released": {"origin": "link", "sha256": "0" * 64}}
 TOLERANCES = Tolerances(miou_released=0.0005, miou_trained=0.005, gflops=0.005)
@@ -45,7 +54,6 @@ COUNT = {
     "macs": {"512x1024": 54_536_962_048, "1024x2048": 218_147_848_192},
     "official_macs": {"512x1024": 54_536_962_048, "1024x2048": 218_147_848_192},
     "flop_counter": {"512x1024": 109_073_924_096, "1024x2048": 436_295_696_384},
-    "input_sizes": {"full_image": [1024, 2048]},
 }
 TIMES = {"fps": 2.5, "p50": 0.4, "p90": 0.5, "p99": 0.6, "passes": 9, "peak_memory": 2**30, "within_budget": False}
 
@@ -147,7 +155,7 @@ def test_the_overall_table(tmp_path: Path) -> None:
         ({"dataset": {"name": "cityscapes", "title": "part of Cityscapes", "complete": False}}, "only a part"),
         ({"dataset": {"name": "camvid", "title": "CamVid", "complete": True}}, "published on cityscapes"),
         ({"split": "train"}, "published on the val split"),
-        ({"network": {"name": "enet", "options": {}}}, "published for MFARANet"),
+        ({"network": {"name": "enet", "options": {}}}, "published for mfaranet"),
         ({"weights": "none"}, "trained from scratch"),
     ],
 )
@@ -161,8 +169,8 @@ def test_a_published_value_altered_by_a_tenth_flips_its_verdict(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """In a copy: of the mIoU of the authors' weights by 0.1 points, of GFLOPs by 0.1."""
-    root = results(tmp_path, "released_val", weights=RELEASED)
-    results(root, "base", weights=RELEASED)
+    root = results(tmp_path, weights=RELEASED)
+    results(root, "released_val", weights=RELEASED)
 
     def verdicts() -> list[str]:
         overall = build(root, "overall", "released_val")
@@ -292,16 +300,29 @@ def test_the_comparison_table(tmp_path: Path) -> None:
     assert (ours["Network"], ours["Input here"], ours["FPS here"]) == ("MFARANet", "1024x2048", "2.50")
     assert (ours["Within budget"], ours["Within budget, folded"]) == ("no", "yes")
     assert ours["GFLOPs at 1024x2048 (official counter / 1024^3)"] == "203.17"
-    assert any(note.startswith("ICNet: After liminn/ICNet-pytorch") for note in table.notes)
+    paper = "A paper, 2018, https://example.org/1."
+    assert f"ICNet: {paper} Implementation followed: who/ICNet (unofficial, MIT). Wide." in table.notes
     origin = cell(table, 0, "Test mIoU published (%)").origin
     assert origin is not None
     assert origin["source"].startswith("README of hszhao/ICNet")
 
 
-def test_every_network_is_among_the_published_ones() -> None:
-    """Each with a title, and with a source where it has a value."""
+def test_a_network_without_published_values(tmp_path: Path) -> None:
+    """Its published cells are blank, and the table says so."""
+    root = results(tmp_path)
+    write_json(root / "complexity/complexity.json", {"newnet": {**COUNT, "network": "newnet"}})
+    table = build(root, "comparison", "newnet", measurement="strict")
+    assert shown(table)["Network"] == "NewNet"
+    known = {"Network", "Params (M)", *(column for column in table.columns if "at 1024x2048" in column)}
+    known -= {"GFLOPs of the linked code at 1024x2048 (official counter / 1024^3)"}
+    assert {column for column, text in shown(table).items() if text} == known
+    assert any(note.startswith("Where published cells are blank") for note in table.notes)
+
+
+def test_published_networks() -> None:
+    """Each is one of ours, and has a source where it has a value."""
     networks = yaml.safe_load(published.FILE.read_text())["networks"]
-    assert set(networks) == {"mfaranet", "mfaranet_pruned", *SLUGS}
+    assert set(networks) <= set(list_models())
     for network in networks.values():
         numbers = [network[key] for key in ("test_miou", "val_miou", "fps")]
         assert bool(network["source"]) == any(number is not None for number in numbers)
@@ -404,7 +425,10 @@ def test_a_table_shows_what_its_sources_hold_and_no_more(tmp_path: Path, kind: s
             write_json(part / key / "run.json", {**RUN, **content})
         else:
             file = part / folder / ("complexity.json" if folder == "complexity" else "cpu.json")
-            write_json(file, {**(json.loads(file.read_text()) if file.exists() else {}), name: content})
+            write_json(file, {**(json.loads(file.read_text()) if file.exists() else {}), name: content[0]})
+    described = part / "complexity/run.json"
+    facts = {content[0]["network"]: content[1] for key, content in found.items() if key.startswith("complexity/")}
+    write_json(described, {**json.loads(described.read_text()), "networks": facts})
     again = build(part, kind, "base", "branch_1", measurement="strict", now=now)
     assert [[each.text for each in row] for row in again.rows] == [[each.text for each in row] for row in whole.rows]
     assert again.notes == whole.notes

@@ -6,6 +6,7 @@ As a program it trains that network on that data set: ``python tests/tiny.py <da
 import json
 import sys
 from collections.abc import Collection
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from mfaranet.models.layers import Outputs
 from mfaranet.params import load
 from mfaranet.schema import TrainSettings
 from mfaranet.training.loop import train
+from mfaranet.training.losses import Loss
 
 CLASSES = ["road", "sky", "car"]
 FACTS = {"network": "mfaranet", "options": {}, "classes": CLASSES, "colours": [[0, 0, 0]] * 3}
@@ -68,9 +70,20 @@ def whiten(data: Path, index: int) -> None:
     Image.new("RGB", (128, 64), "white").save(data / f"images/train/{index}.png")
 
 
+@cache
+def recipe(dataset: str) -> TrainSettings:
+    """That of params.yaml."""
+    return load(REPOSITORY / "params.yaml").settings(dataset, "base").train
+
+
+def make_loss(name: str = "joint_edge_ohem", **changes: Any) -> Loss:
+    """The paper's loss, changed."""
+    return Loss(**{**recipe("cityscapes").loss.model_dump(), "name": name, **changes})
+
+
 def settings(**changes: Any) -> TrainSettings:
     """The recipe of params.yaml, short; ``loss`` is the name of one."""
-    base = load(REPOSITORY / "params.yaml").settings("sample", "base").train
+    base = recipe("sample")
     if "loss" in changes:
         changes["loss"] = base.loss.model_copy(update={"name": changes["loss"], "ohem_min_kept": 100})
     if "augmentation" in changes:

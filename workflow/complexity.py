@@ -1,5 +1,6 @@
-"""Stage complexity: parameters and multiply-accumulates of every experiment's network, selected or not."""
+"""Stage complexity: what every experiment's network is and costs, selected or not."""
 
+from dataclasses import asdict
 from typing import Any
 
 import torch
@@ -11,6 +12,7 @@ from mfaranet.evaluation.inference import PROTOCOLS
 from mfaranet.files import write_json
 from mfaranet.measure.complexity import complexity
 from mfaranet.models import get_model
+from mfaranet.models.facts import Facts
 from mfaranet.schema import ComplexitySettings, NetworkSettings, Size, Strict, size_name
 from workflow.common import Paths, entry_run, kept, start, write_run
 from workflow.planned import Planned
@@ -43,13 +45,22 @@ def main(dataset: str = typer.Argument(help="a data set of params.yaml")) -> Non
     counts: dict[str, Any] = {}  # many experiments share a network
     for name, each in tqdm(experiments.items(), desc="complexity"):
         if name not in result:
-            seen = input_sizes(each)
-            sizes = sorted({*asked.sizes, *seen.values()})
+            seen = {PROTOCOLS[protocol].input_size(each.input_size, each.window_size) for protocol in each.protocols}
+            sizes = sorted({*asked.sizes, *seen})
             key = f"{each.network.model_dump_json()} at {sizes}"
             counts[key] = counts.get(key) or count(each.network, len(record.classes), sizes)
-            result[name] = {**counts[key], "input_sizes": seen, "run": entry_run(made_of[name])}
+            result[name] = {**counts[key], "run": entry_run(made_of[name])}
     write_json(path, {name: result[name] for name in experiments})
-    write_run(paths.complexity, planned, record, weights=None, classes=len(record.classes), sizes=asked.sizes)
+    write_run(
+        paths.complexity,
+        planned,
+        record,
+        weights=None,
+        classes=len(record.classes),
+        sizes=asked.sizes,
+        # Not in the counts, which may be of an earlier run.
+        networks={name: facts(name) for name in sorted({each.network.name for each in experiments.values()})},
+    )
 
 
 def count(network: NetworkSettings, num_classes: int, sizes: list[Size]) -> dict[str, Any]:
@@ -68,12 +79,11 @@ def count(network: NetworkSettings, num_classes: int, sizes: list[Size]) -> dict
     }
 
 
-def input_sizes(experiment: Counted) -> dict[str, Size]:
-    """Height and width of what the network sees in one pass of each protocol."""
-    return {
-        protocol: experiment.window_size if PROTOCOLS[protocol].scales else experiment.input_size
-        for protocol in experiment.protocols
-    }
+def facts(network: str) -> dict[str, Any]:
+    """What a network says of itself; its name here where it says nothing."""
+    with torch.device("meta"):
+        model = get_model(network)
+    return asdict(getattr(model, "facts", Facts(network)))
 
 
 if __name__ == "__main__":

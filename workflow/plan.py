@@ -13,16 +13,17 @@ import yaml
 
 from mfaranet.errors import report_errors
 from mfaranet.files import atomic_folder
-from mfaranet.models import home
+from mfaranet.models import module_of
 from mfaranet.params import Params, load, pruned_name
 from mfaranet.schema import ComparisonTable, NetworkSettings, Settings, Strict, TableSettings
 from workflow.planned import FOLDER
-from workflow.sources import digest, digests
+from workflow.sources import digest, digests, facts_digest
 
 AROUND = {
     "mfaranet",
     "mfaranet.errors",
     "mfaranet.files",
+    "mfaranet.models.facts",
     "mfaranet.params",
     "mfaranet.schema",
     "workflow",
@@ -64,7 +65,7 @@ def code(stage: str, modules: list[str]) -> dict[str, str]:
 def runs(params: Params) -> Iterator[Run]:
     """Every run that params.yaml selects, with the stage that checks it as a whole."""
     networks = params.networks()
-    modules = sorted({home(each["network"]["name"])[0] for each in networks.values()})
+    modules = sorted({module_of(each["network"]["name"]) for each in networks.values()})
     yield ("check",), {"experiments": networks}, modules
     for dataset in params.run.datasets:
         for names, settings, modules in _of_one(params, dataset):
@@ -121,8 +122,9 @@ def _measurements(params: Params, dataset: str, every: dict[str, Settings]) -> I
         }
         for name, settings in every.items()
     }
-    networks = [settings.network for settings in every.values()]
-    yield ("complexity",), {"complexity": _dump(params.complexity), "experiments": counted}, _modules(*networks)
+    networks = _modules(*(settings.network for settings in every.values()))
+    told = {"complexity": _dump(params.complexity), "experiments": counted, "facts": facts_digest(networks)}
+    yield ("complexity",), told, networks
     for measurement in params.run.measurements:
         asked = params.measurement(dataset, measurement)
         timed = {name: every[name].network for name in asked.experiments}
@@ -183,7 +185,7 @@ def _weights(params: Params, kind: str, selected: dict[str, Settings]) -> dict[s
 
 
 def _modules(*networks: NetworkSettings) -> list[str]:
-    return sorted({home(network.name)[0] for network in networks})
+    return sorted({module_of(network.name) for network in networks})
 
 
 def _dump(settings: Strict) -> Any:

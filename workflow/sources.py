@@ -1,4 +1,7 @@
-"""Which modules a program consists of, and a digest of each that comments, docstrings and layout leave as it is."""
+"""Which modules a program consists of, and a digest of each that its words leave as it is.
+
+Words are comments, docstrings, layout, and the ``facts`` of a network (see mfaranet.models.facts).
+"""
 
 import ast
 import hashlib
@@ -28,6 +31,14 @@ def digests(roots: Iterable[str], files: Iterable[str] = ()) -> dict[str, str]:
             found[name], imported = _read(path)
             waiting += imported
     return dict(sorted(found.items()))
+
+
+def facts_digest(modules: Iterable[str]) -> str:
+    """A digest of the ``facts`` of all classes in modules, which the digests of these do without."""
+    paths = [path for path in map(_path, modules) if path]
+    trees = [ast.parse(path.read_text(encoding="utf-8")) for path in paths]
+    classes = [node for tree in trees for node in ast.walk(tree) if isinstance(node, ast.ClassDef)]
+    return digest([_shape(each) for node in classes for each in node.body if _is_facts(each)])
 
 
 @cache
@@ -67,8 +78,19 @@ def _imports(tree: ast.AST) -> Iterator[str]:
                 yield from (".".join(parts[:end]) for end in range(1, len(parts) + 1))
 
 
+def _is_facts(node: ast.AST) -> bool:
+    return isinstance(node, ast.Assign) and any(isinstance(to, ast.Name) and to.id == "facts" for to in node.targets)
+
+
 class _Bare(ast.NodeTransformer):
-    """Leaves out what changes nothing that is computed: strings that stand alone, and what type checkers alone read."""
+    """Leaves out what changes nothing that is computed.
+
+    That are strings that stand alone, a class's ``facts``, and what type checkers alone read.
+    """
+
+    def visit_ClassDef(self, node: ast.ClassDef) -> ast.AST:
+        node.body = [each for each in node.body if not _is_facts(each)]
+        return self.generic_visit(node)
 
     def visit_Expr(self, node: ast.Expr) -> ast.Expr | None:
         is_string = isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)

@@ -3,14 +3,12 @@
 import typer
 
 from mfaranet.data.prepared import DatasetRecord
-from mfaranet.evaluation.inference import InputSizes
 from mfaranet.evaluation.submission import SPLIT, refuse_existing, write_submission
 from mfaranet.files import sha256
-from mfaranet.measure.machine import place
 from mfaranet.schema import EvaluateSettings
-from mfaranet.weights.checkpoints import load_trained
-from workflow.common import Paths, read_json, start, write_run
+from workflow.common import Paths, start, write_run
 from workflow.planned import Planned
+from workflow.trained import Trained
 
 
 def main(
@@ -22,25 +20,17 @@ def main(
     chosen: EvaluateSettings = planned.part("evaluate", EvaluateSettings)
     paths = Paths(dataset, experiment)
     record = DatasetRecord.load(paths.data)
-    training = read_json(paths.checkpoints / "run.json")
     archives = {protocol: paths.submission / f"{protocol}.zip" for protocol in chosen.protocols}
     refuse_existing(archives.values())
-    model, facts = load_trained(paths.checkpoints / f"{chosen.checkpoint}.safetensors")
-    ran = place(model, chosen.device, chosen.tf32)
-    sizes = InputSizes(chosen.input_size, chosen.window_size, chosen.base_size)
+    trained = Trained.load(planned, paths, chosen)
     for protocol, archive in archives.items():
-        write_submission(model, paths.data, protocol, sizes, archive)
+        write_submission(trained.model, paths.data, protocol, trained.sizes, archive)
     write_run(
         paths.submission,
         planned,
         record,
-        **ran,
+        **trained.facts,
         split=SPLIT,
-        network=planned.settings["network"],
-        sizes={"size": chosen.input_size, "window": chosen.window_size},
-        checkpoint={"name": chosen.checkpoint, "epoch": facts["epoch"]},
-        weights=facts["weights"],
-        training=training,
         archives={archive.name: sha256(archive) for archive in archives.values()},
     )
 

@@ -9,7 +9,8 @@ expect: probabilities, averaged throughout, mean pixels, scales of the input ima
 
 import math
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import get_args
 
 import torch
 import torch.nn.functional as F
@@ -18,9 +19,8 @@ from torch import Tensor, nn
 from mfaranet.data.conventions import MEAN
 from mfaranet.data.prepared import SegmentationDataset
 from mfaranet.data.transforms import normalise
-from mfaranet.models.layers import resize_to
-
-Size = tuple[int, int]
+from mfaranet.models.layers import resize_to, resized
+from mfaranet.schema import ProtocolName, Size
 
 
 @dataclass(frozen=True)
@@ -31,6 +31,10 @@ class Protocol:
     flip: bool = False
     stride_rate: float = 1.0
     plain: bool = False
+
+    def input_size(self, size: Size, window: Size) -> Size:
+        """Height and width of what the network sees in one pass (see InputSizes)."""
+        return window if self.scales else size
 
 
 @dataclass(frozen=True)
@@ -45,16 +49,18 @@ class InputSizes:
     base_size: int
 
 
-_SCALES = (0.5, 0.75, 1.0, 1.25, 1.5, 1.75)
-PROTOCOLS = {
-    "full_image": Protocol(),
-    "single_scale": Protocol(scales=(1.0,)),
-    "single_scale_flip": Protocol(scales=(1.0,), flip=True),
-    "multi_scale_flip": Protocol(_SCALES, flip=True, stride_rate=2 / 3),
-    "single_scale_plain": Protocol(scales=(1.0,), plain=True),
-    "single_scale_flip_plain": Protocol(scales=(1.0,), flip=True, plain=True),
-    "multi_scale_flip_plain": Protocol(_SCALES, flip=True, stride_rate=2 / 3, plain=True),
-}
+def _protocol(name: ProtocolName) -> Protocol:
+    """What a protocol's name says."""
+    scaled = {
+        "full": Protocol(),
+        "single": Protocol(scales=(1.0,)),
+        "multi": Protocol(scales=(0.5, 0.75, 1.0, 1.25, 1.5, 1.75), stride_rate=2 / 3),
+    }
+    extent, _, *parts = name.split("_")
+    return replace(scaled[extent], flip="flip" in parts, plain="plain" in parts)
+
+
+PROTOCOLS: dict[str, Protocol] = {name: _protocol(name) for name in get_args(ProtocolName)}
 
 
 @torch.inference_mode()
@@ -76,7 +82,7 @@ def predict(model: nn.Module, image: Tensor, protocol: Protocol, sizes: InputSiz
 
     Where the image was resized, the label map is resized back by the nearest neighbour.
     """
-    scores = predict_scores(model, _bilinear(normalise(image)[None], sizes.size), protocol, sizes)
+    scores = predict_scores(model, resized(normalise(image)[None], sizes.size), protocol, sizes)
     labels = scores.argmax(1, keepdim=True).to(torch.uint8)
     return F.interpolate(labels, (image.shape[-2], image.shape[-1]), mode="nearest")[0, 0]
 
@@ -89,7 +95,7 @@ def predict_scores(model: nn.Module, image: Tensor, protocol: Protocol, sizes: I
     base_size = max(size) if protocol.plain else sizes.base_size
     per_scale = []
     for scale in protocol.scales:
-        scaled = _bilinear(image, scaled_size(size, base_size, scale))
+        scaled = resized(image, scaled_size(size, base_size, scale))
         per_scale.append(resize_to(_window_scores(model, scaled, protocol, sizes.window), size))
     return torch.stack(per_scale).sum(0)
 
@@ -150,9 +156,3 @@ def _pad(image: Tensor, window: Size, fill: tuple[float, ...]) -> tuple[Tensor, 
     padded = image.new_tensor(fill).view(1, 3, 1, 1).repeat(len(image), 1, height + rows, width + columns)
     padded[..., inner[0], inner[1]] = image
     return padded, inner
-
-
-def _bilinear(image: Tensor, size: Size) -> Tensor:
-    if image.shape[-2:] == size:
-        return image
-    return F.interpolate(image, size, mode="bilinear", align_corners=False)

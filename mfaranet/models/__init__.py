@@ -5,31 +5,64 @@ from collections.abc import Callable, Mapping
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from pydantic import TypeAdapter, ValidationError
+
 from mfaranet.errors import InputError
-from mfaranet.models.comparators import SLUGS
+from mfaranet.models.comparators import SLUGS, network_class
+from mfaranet.schema import Name
 
 if TYPE_CHECKING:
     from torch import nn
 
+Builder = Callable[..., "nn.Module"]
+"""Takes ``num_classes`` and, by name, options: a network's class, or a function."""
+
 _OURS = {"mfaranet": ("mfaranet", "MFARANet"), "mfaranet_pruned": ("pruned", "mfaranet_pruned")}
+_REGISTERED: dict[str, Builder] = {}
 
 
 def list_models() -> list[str]:
     """The names that get_model takes, sorted."""
-    return sorted([*_OURS, *SLUGS])
+    return sorted([*_OURS, *SLUGS, *_REGISTERED])
 
 
-def home(name: str) -> tuple[str, str]:
-    """The module that builds a network, and the name of its class or function there.
+def register_model(name: str, builder: Builder) -> None:
+    """Give a network that is not of this package a name, in this process: all that take a network's name take it then.
+
+    The stages of the pipeline are processes of their own, and record the code of this package alone. For them a network
+    is a file in mfaranet/models/comparators/, whose name needs no registration.
+
+    Args:
+        name: lower-case letters, digits and underscores.
+        builder: what get_model calls with ``num_classes`` and the options, which its signature names. Its networks do
+            as get_model says. They may have ``facts`` (see mfaranet.models.facts).
+
+    Raises:
+        InputError: another network has this name, or it is none.
+    """
+    try:
+        TypeAdapter(Name).validate_python(name)
+    except ValidationError:
+        raise InputError(
+            f"{name!r} is no name for a network: lower-case letters, digits and underscores, no underscore first"
+        ) from None
+    if name in list_models():
+        raise InputError(f"there is a network called {name!r} already; take another name")
+    _REGISTERED[name] = builder
+
+
+def module_of(name: str) -> str:
+    """The module that builds a network; it is not imported.
 
     Raises:
         InputError: no network has this name.
     """
+    if name in _REGISTERED:
+        return _REGISTERED[name].__module__
     if name in SLUGS:
-        return f"{__name__}.comparators.{name}", name
+        return f"{__name__}.comparators.{name}"
     if name in _OURS:
-        module, builder = _OURS[name]
-        return f"{__name__}.{module}", builder
+        return f"{__name__}.{_OURS[name][0]}"
     raise InputError(f"no network is called {name!r}; there are: {', '.join(list_models())}")
 
 
@@ -44,8 +77,7 @@ def get_model(name: str, num_classes: int = 19, **options: Any) -> "nn.Module":
     Raises:
         InputError: an unknown name or option, or an impossible value.
     """
-    module, attribute = home(name)
-    builder: Callable[..., nn.Module] = getattr(import_module(module), attribute)
+    builder = _builder(name)
     known = [parameter for parameter in inspect.signature(builder).parameters if parameter != "num_classes"]
     for option in options:
         if option not in known:
@@ -66,3 +98,13 @@ def check_options(name: str, options: Mapping[str, Any], where: str) -> None:
             get_model(name, **options)
     except (InputError, TypeError, ValueError) as error:
         raise InputError(f"{where}: {error}") from None
+
+
+def _builder(name: str) -> Builder:
+    if name in _REGISTERED:
+        return _REGISTERED[name]
+    if name in SLUGS:
+        return network_class(name)
+    module = import_module(module_of(name))
+    builder: Builder = getattr(module, _OURS[name][1])
+    return builder

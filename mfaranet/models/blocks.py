@@ -67,41 +67,34 @@ def inverted_residuals(
     )
 
 
-class Downsampling(nn.Module):
-    """A strided convolution beside a pooling: (N, in_channels, H, W) to (N, channels, H/2, W/2)."""
-
-    def __init__(self, in_channels: int, channels: int) -> None:
-        super().__init__()
-        self.conv = conv_bn_relu(in_channels, channels - in_channels, 3, stride=2)
-        self.pool = nn.MaxPool2d(3, stride=2, padding=1)
-
-    def forward(self, x: Tensor) -> Tensor:
-        return torch.cat([self.conv(x), self.pool(x)], dim=1)
-
-
 class ConvBesidePool(nn.Module):
-    """Downsampling without normalisation or ReLU: (N, in_channels, H, W) to (N, channels, H/2, W/2), pooled ones last.
+    """A convolution of stride 2 beside a pooling: (N, in_channels, H, W) to (N, channels, H/2, W/2), pooled ones last.
 
     Args:
+        conv: with what follows it, to ``channels - in_channels`` channels.
         pool_size: 2, or 3 with padding.
     """
 
-    def __init__(self, in_channels: int, channels: int, pool_size: int, bias: bool = False) -> None:
+    def __init__(self, conv: nn.Module, pool_size: int) -> None:
         super().__init__()
-        self.conv = nn.Conv2d(in_channels, channels - in_channels, 3, stride=2, padding=1, bias=bias)
+        self.conv = conv
         self.pool = nn.MaxPool2d(pool_size, stride=2, padding=(pool_size - 1) // 2)
 
     def forward(self, x: Tensor) -> Tensor:
         return torch.cat([self.conv(x), self.pool(x)], dim=1)
 
 
+def downsampling(in_channels: int, channels: int) -> ConvBesidePool:
+    """ConvBesidePool whose convolution alone has normalisation and ReLU."""
+    return ConvBesidePool(conv_bn_relu(in_channels, channels - in_channels, 3, stride=2), pool_size=3)
+
+
 def conv_pool_bn_relu(in_channels: int, channels: int) -> nn.Sequential:
     """ConvBesidePool, or a convolution where channels shrink, then normalisation and ReLU; halves even sizes."""
     if in_channels >= channels:
         return conv_bn_relu(in_channels, channels, 3, stride=2, bias=True)
-    return nn.Sequential(
-        ConvBesidePool(in_channels, channels, pool_size=2, bias=True), nn.BatchNorm2d(channels), nn.ReLU(inplace=True)
-    )
+    conv = nn.Conv2d(in_channels, channels - in_channels, 3, stride=2, padding=1)
+    return nn.Sequential(ConvBesidePool(conv, pool_size=2), nn.BatchNorm2d(channels), nn.ReLU(inplace=True))
 
 
 def upsampling(in_channels: int, channels: int) -> nn.Sequential:

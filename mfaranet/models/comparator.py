@@ -4,7 +4,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from mfaranet.models.layers import Outputs
+from mfaranet.models.facts import Facts
+from mfaranet.models.layers import Outputs, resized
 
 Names = tuple[tuple[str, str], ...]
 """Rules (pattern, replacement) that are applied in turn, each to what the one before made of a name."""
@@ -17,6 +18,7 @@ class Comparator(nn.Module):
     the result is a dictionary: ``out`` are those logits, ``auxiliary`` the auxiliary ones at the same size, if any.
     """
 
+    facts: Facts
     multiple = 1
     remainder = 0
     least = 1
@@ -24,8 +26,8 @@ class Comparator(nn.Module):
     ``multiple``; others are padded below and at the right with zeros (the mean colour), and the logits cropped."""
     align_corners = False
     """How score maps are resized to the input size."""
-    official_names: Names = ()
-    """Our names to the linked implementation's, see official.our_names; none if they do not map one to one."""
+    linked_names: Names = ()
+    """Our names to the linked implementation's, see weights.official; none if they do not map one to one."""
     left_out: tuple[str, ...] = ()
     """How entries begin that the linked implementation's files have beside what this network has a place for."""
 
@@ -39,7 +41,7 @@ class Comparator(nn.Module):
         maps = [cropped(self._resize(each, padded), height, width) for each in self.scores(padded)]
         return {"out": maps[0], "auxiliary": maps[1:]} if self.training else maps[0]
 
-    def from_official(self, name: str, value: Tensor) -> Tensor:
+    def from_linked(self, name: str, value: Tensor) -> Tensor:
         """What the parameter or buffer ``name`` (ours) has to be where the linked implementation's is ``value``."""
         return value
 
@@ -49,7 +51,7 @@ class Comparator(nn.Module):
         return (self.remainder - length) % self.multiple
 
     def _resize(self, scores: Tensor, images: Tensor) -> Tensor:
-        return resized(scores, images, self.align_corners)
+        return resized(scores, (images.shape[-2], images.shape[-1]), self.align_corners)
 
 
 def cropped(scores: Tensor, height: int, width: int) -> Tensor:
@@ -58,14 +60,6 @@ def cropped(scores: Tensor, height: int, width: int) -> Tensor:
         return scores[..., :height, :width]
     # An exported program would hold whether a slice is all there is.
     return F.pad(scores, (0, width - scores.shape[-1], 0, height - scores.shape[-2]))
-
-
-def resized(features: Tensor, reference: Tensor, align_corners: bool = False) -> Tensor:
-    """Resize (N, C, h, w) bilinearly to the height and width of ``reference``, unless they have it."""
-    size = (reference.shape[-2], reference.shape[-1])
-    if features.shape[-2:] == size:
-        return features
-    return F.interpolate(features, size, mode="bilinear", align_corners=align_corners)
 
 
 def plain_resnet_names(prefix: str) -> Names:

@@ -61,14 +61,20 @@ def conv_bn_relu(
     return layers.append(nn.ReLU(inplace=True))
 
 
-def resize_to(features: Tensor, size: tuple[int, int]) -> Tensor:
-    """Resize (N, C, h, w) to a (height, width), bilinear with aligned corners, up or down, without antialiasing."""
-    return F.interpolate(features, size, mode="bilinear", align_corners=True)
+def resize_to(features: Tensor, size: tuple[int, int], align_corners: bool = True) -> Tensor:
+    """Resize (N, C, h, w) bilinearly to a (height, width), up or down, without antialiasing."""
+    return F.interpolate(features, size, mode="bilinear", align_corners=align_corners)
 
 
 def resize_like(features: Tensor, reference: Tensor) -> Tensor:
     """Resize (N, C, h, w) to the height and width of ``reference``; see resize_to."""
     return resize_to(features, (reference.shape[-2], reference.shape[-1]))
+
+
+def resized(features: Tensor, size: tuple[int, int], align_corners: bool = False) -> Tensor:
+    """resize_to, or the features themselves where they have that size."""
+    # resize_to itself does not skip the work: it makes NaN of what is beside an infinity.
+    return features if features.shape[-2:] == size else resize_to(features, size, align_corners)
 
 
 def spread(steps: int, dtype: torch.dtype, device: torch.device) -> Tensor:

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from mfaranet.errors import InputError
 from mfaranet.models.backbones import BACKBONES
+from mfaranet.models.facts import Facts
 from mfaranet.models.layers import Outputs, conv_bn_relu, resize_like, resize_to, spread
 
 SCALES = (1, 2, 3, 4)
@@ -186,6 +187,23 @@ class MFARANet(nn.Module):
         InputError: an option has a value that is not among these.
     """
 
+    facts = Facts(
+        title="MFARANet",
+        backbone="ResNet-18",
+        paper=(
+            "Multi-Level Feature Aggregation and Recursive Alignment Network for Real-Time Semantic Segmentation"
+            " (version 3: Multi-Level Aggregation and Recursive Alignment Architecture for Efficient Parallel Inference"
+            " Segmentation Network)"
+        ),
+        year=2024,
+        link="https://arxiv.org/abs/2402.02286",
+        implementation="Yanhua-Zhang/MFARANet",
+        official=True,
+        deviation=(
+            "Where that code leaves the paper, the code is followed: its flow is divided by the size only, where "
+            "equation 2 divides by two as well."
+        ),
+    )
     channels = 128
 
     def __init__(

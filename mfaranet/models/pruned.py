@@ -4,11 +4,22 @@ The official code replaces the fused score by that of scale 2 and still computes
 """
 
 import copy
+from dataclasses import replace
 
 from torch import fx, nn
 
 from mfaranet.errors import InputError
 from mfaranet.models.mfaranet import SCALES, MFARANet, WarpGrid
+
+
+class MFARANetPruned(fx.GraphModule):
+    """What prune leaves of a network."""
+
+    facts = replace(
+        MFARANet.facts,
+        title="MFARANet-Pruned",
+        deviation="That code gives out the score of scale 2 and still computes all the rest, which is left out here.",
+    )
 
 
 class _Tracer(fx.Tracer):
@@ -19,7 +30,7 @@ class _Tracer(fx.Tracer):
         return isinstance(module, WarpGrid) or super().is_leaf_module(module, qualified_name)
 
 
-def prune(model: MFARANet, scale: int = 2) -> fx.GraphModule:
+def prune(model: MFARANet, scale: int = 2) -> MFARANetPruned:
     """A network whose output is the aligned score of one scale at input size, bit for bit that of ``model``.
 
     Images (N, 3, H, W) in, logits (N, num_classes, H, W) out, in evaluation and in training mode alike: there are no
@@ -34,7 +45,7 @@ def prune(model: MFARANet, scale: int = 2) -> fx.GraphModule:
     if scale not in SCALES:
         raise InputError(f"scale must be one of {', '.join(map(str, SCALES))}, not {scale}")
     model = copy.deepcopy(model).eval()
-    pruned = fx.GraphModule(model, _Tracer().trace(model), class_name="MFARANetPruned")
+    pruned = MFARANetPruned(model, _Tracer().trace(model), class_name="MFARANetPruned")
     scores = [node for node in pruned.graph.nodes if node.target == f"score_heads.{scale - 1}"]
     if not scores:
         raise InputError("a network that concatenates its features has no scores of single scales to keep")
@@ -53,6 +64,6 @@ def mfaranet_pruned(
     backbone: str = "resnet18",
     dilated: bool = True,
     decoder_norm: bool = True,
-) -> fx.GraphModule:
+) -> MFARANetPruned:
     """MFARANet-Pruned with its default initialisation; ``scale`` is the one that is kept, the rest as in MFARANet."""
     return prune(MFARANet(num_classes, backbone=backbone, dilated=dilated, decoder_norm=decoder_norm), scale)

@@ -8,7 +8,7 @@ from mfaranet.schema import OverallTable, PerClassTable, Tolerances, size_name
 from mfaranet.tables.cells import BLANK, Cell, Table, computed, mean, one_digit, pointer_part
 from mfaranet.tables.cost import GFLOPS
 from mfaranet.tables.notes import mark_notes, run_notes
-from mfaranet.tables.published import VERDICT, Entry, compare, find, network_title, tolerance
+from mfaranet.tables.published import UNPUBLISHED, VERDICT, Entry, compare, find, tolerance
 from mfaranet.tables.results import COUNTS, Results
 
 
@@ -36,7 +36,7 @@ def overall_table(settings: OverallTable, tolerances: Tolerances, results: Resul
     rows = [_result(settings, tolerances, results, *place) for place in places]
     if rows:
         rows.append(_baseline(results, f"evaluate/{places[0][1]}", columns))
-    notes = _notes(settings, results)
+    notes = [*_notes(settings, results), UNPUBLISHED]
     if settings.measurement:
         notes.append(results.speed_note(settings.measurement))
     return Table(settings.title, columns, rows, notes)
@@ -46,15 +46,16 @@ def _result(
     settings: OverallTable, tolerances: Tolerances, results: Results, i: int, experiment: str, j: int, protocol: str
 ) -> list[Cell]:
     evaluated = f"evaluate/{experiment}"
-    size = results.content("complexity", "complexity.json")[experiment]["input_sizes"][protocol]
+    seen = results.input_size(experiment, protocol)
+    size = seen.value
     miou, seeds, deviation = _over_seeds(results, experiment, protocol)
     return [
         results.defined(f"experiments/{i}", experiment, f"{experiment}{results.mark(experiment)}"),
-        results.cell(evaluated, "run.json", "/network/name", network_title),
+        results.fact(experiment, "title"),
         results.cell(evaluated, "run.json", "/dataset/title"),
         results.cell(evaluated, "run.json", "/weights", _weights),
         results.defined(f"protocols/{j}", protocol, protocol.replace("_", " ")),
-        results.cell("complexity", "complexity.json", f"/{experiment}/input_sizes/{protocol}", size_name),
+        seen,
         miou,
         seeds,
         deviation,
@@ -97,7 +98,7 @@ def _miou_verdict(
         if entry["split"] != run["split"]:
             return f"published on the {entry['split']} split"
         if entry["network"] != run["network"]["name"]:
-            return f"published for {network_title(entry['network'])}"
+            return f"published for {entry['network']}"
         if entry["input_size"] != size:
             return f"published at {size_name(entry['input_size'])}"
         return "trained from scratch" if weights == "none" else ""

@@ -7,16 +7,9 @@ from typing import Any
 
 from mfaranet.schema import ComparisonTable, ComplexityTable, LatencyTable, Tolerances, size_name
 from mfaranet.tables.cells import BLANK, Cell, Table, digits, mean, one_digit, two_digits
+from mfaranet.tables.footnotes import footnotes
 from mfaranet.tables.notes import mark_notes, run_notes
-from mfaranet.tables.published import (
-    VERDICT,
-    compare,
-    find,
-    implementations,
-    network_cell,
-    network_title,
-    tolerance,
-)
+from mfaranet.tables.published import UNPUBLISHED, VERDICT, compare, find, network_cell, tolerance
 from mfaranet.tables.results import COUNTS, Results
 
 PAPER_SIZE = (1024, 2048)
@@ -48,7 +41,7 @@ def complexity_table(settings: ComplexityTable, tolerances: Tolerances, results:
             rows.append(
                 [
                     _name(results, COUNTS, experiment),
-                    results.cell(*COUNTS, f"/{experiment}/network", network_title),
+                    results.fact(experiment, "title"),
                     results.cell("complexity", "run.json", f"/sizes/{j}", size_name),
                     params,
                     gmacs,
@@ -72,6 +65,7 @@ def complexity_table(settings: ComplexityTable, tolerances: Tolerances, results:
         "transposed convolution at the positions of its output, stride squared too many, and the sum is divided by "
         "1024^3. torch.utils.flop_counter counts by itself, two operations a multiply-accumulate.",
         "None of these depends on the machine, or on the data but for the number of classes.",
+        UNPUBLISHED,
     ]
     return Table(settings.title, columns, rows, notes)
 
@@ -100,7 +94,7 @@ def latency_table(settings: LatencyTable, results: Results) -> Table:
             rows.append(
                 [
                     _name(results, found, experiment),
-                    results.cell(*found, f"/{experiment}/network", network_title),
+                    results.fact(experiment, "title"),
                     _size(results, found, experiment, size),
                     *_times(results, found, f"{place}/unfolded"),
                     *_times(results, found, f"{place}/folded"),
@@ -146,8 +140,8 @@ def comparison_table(settings: ComparisonTable, results: Results) -> Table:
         name = counted[experiment]["network"]
         rows.append(
             [
-                network_cell(name, "title"),
-                network_cell(name, "backbone"),
+                results.fact(experiment, "title"),
+                results.fact(experiment, "backbone"),
                 network_cell(name, "pretraining"),
                 *results.cost(experiment, paper),
                 network_cell(name, "macs_as_executed", two_digits, 1 / 1024**3),
@@ -166,11 +160,12 @@ def comparison_table(settings: ComparisonTable, results: Results) -> Table:
         "Params and GFLOPs are of what the prediction needs; those of the linked code stand beside where it runs more.",
         f"Networks with {results.run('complexity')['classes']} classes.",
         results.speed_note(settings.measurement),
+        UNPUBLISHED,
     ]
     if trained := [name for name in experiments if results.recorded(name)]:
         here = "mIoU here is of networks trained by one recipe, that of params.yaml, and says nothing of Cityscapes."
         notes += [here, *run_notes(results, trained), *mark_notes(results, trained)]
-    notes += implementations(counted[experiment]["network"] for experiment in experiments)
+    notes += footnotes(experiments, results)
     return Table(settings.title, columns, rows, notes)
 
 

@@ -1,6 +1,6 @@
 """Published values, and what a reproduced value is worth beside one."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,8 @@ from mfaranet.tables.cells import BLANK, Cell, computed
 FILE = Path(__file__).with_name("published.yaml")
 VERDICT = ("Difference", "Tolerance", "Verdict")
 """Headers of what compare gives after the published value."""
+UNPUBLISHED = "Where published cells are blank, no published value of that experiment is known."
+"""Note of a table with such values."""
 Entry = dict[str, Any]
 
 
@@ -20,16 +22,10 @@ def _content(file: Path) -> Any:
     return read_yaml(file)
 
 
-def network_title(name: str) -> str:
-    """A network's name as its authors write it."""
-    title: str = _content(FILE)["networks"][name]["title"]
-    return title
-
-
 def network_cell(name: str, key: str, show: Callable[[Any], str] = str, scale: float = 1) -> Cell:
-    """What published.yaml says of a network, times ``scale``; blank where it says nothing."""
-    network = _content(FILE)["networks"][name]
-    value = network[key]
+    """What published.yaml says of a network, times ``scale``; blank where it says nothing, or has no such network."""
+    network = _content(FILE)["networks"].get(name, {})
+    value = network.get(key)
     if value is None:
         return BLANK
     origin = {
@@ -39,13 +35,6 @@ def network_cell(name: str, key: str, show: Callable[[Any], str] = str, scale: f
     }
     value = value if scale == 1 else value * scale
     return Cell(value, show(value), {**origin, "scale": scale} if scale != 1 else origin)
-
-
-def implementations(names: Iterable[str]) -> list[str]:
-    """Which implementation each compared network follows, and where that leaves its paper."""
-    networks = _content(FILE)["networks"]
-    told = ((name, networks.get(name, {}).get("implementation")) for name in names)
-    return [f"{network_title(name)}: {text}" for name, text in told if text]
 
 
 def tolerance(tolerances: Tolerances, kind: str, scale: float = 1) -> Cell:

@@ -105,6 +105,17 @@ class Results:
             if protocol in self.content(f"evaluate/{experiment}", "metrics.json")
         ]
 
+    def fact(self, experiment: str, key: str) -> Cell:
+        """What an experiment's network says of itself (see mfaranet.models.facts), as stage complexity recorded it."""
+        if experiment not in self.content(*COUNTS):
+            return BLANK
+        network = self.content(*COUNTS)[experiment]["network"]
+        return self.cell(COUNTS[0], "run.json", f"/networks/{network}/{key}")
+
+    def input_size(self, experiment: str, protocol: str) -> Cell:
+        """Height and width of what the network saw in one pass of its evaluation."""
+        return self.cell(f"evaluate/{experiment}", "run.json", f"/input_sizes/{protocol}", size_name)
+
     def cost(self, experiment: str, size: str) -> list[Cell]:
         """Parameters, multiply-accumulates in 1e9, and the paper's GFLOPs: the official counter's, in 1024^3;
         blank where they were not counted."""

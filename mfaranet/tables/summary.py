@@ -6,6 +6,7 @@ from mfaranet.schema import ComplexityTable, LatencyTable, Shown, TableSettings,
 from mfaranet.tables.results import COUNTS, Results
 
 _OF_ONE_RUN = {"commit", "modified", "plan", "params_sha256", "code_sha256"}
+_BY_NETWORK = "networks"
 
 
 def sources(table: TableSettings, results: Results) -> dict[str, Any]:
@@ -26,9 +27,11 @@ def sources(table: TableSettings, results: Results) -> dict[str, Any]:
             continue
         entries = results.content(*file)
         names = entries if isinstance(table, whole) else results.experiments
-        found |= {f"{file[0]}/{name}": entries[name] for name in names if name in entries}
         run = results.run(file[0])
-        found[file[0]] = {key: value for key, value in run.items() if key not in _OF_ONE_RUN}
+        facts = run.get(_BY_NETWORK, {})
+        shown = {name: entries[name] for name in names if name in entries}
+        found |= {f"{file[0]}/{name}": [entry, facts.get(entry["network"])] for name, entry in shown.items()}
+        found[file[0]] = {key: run[key] for key in run.keys() - _OF_ONE_RUN - {_BY_NETWORK}}
     return found
 
 
@@ -44,8 +47,8 @@ def scores(results: Results, experiment: str, protocols: list[str], shown: Shown
         for score in ("miou", "pixel_accuracy")
     }
     counted = results.content(*COUNTS).get(experiment)
-    if counted and shown.protocol in counted["input_sizes"]:
-        size = counted["input_sizes"][shown.protocol]
+    if counted and shown.protocol in measured:
+        size = results.input_size(experiment, shown.protocol).value
         found["params"] = counted["params"]
         found["gflops"] = counted["official_macs"][size_name(size)] / 1024**3
         fps = results.speed(shown.measurement, experiment, size, "unfolded").value

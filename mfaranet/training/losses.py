@@ -22,7 +22,7 @@ def cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
     return total / (labels != IGNORE_INDEX).sum().clamp(min=1)
 
 
-def ohem_cross_entropy(logits: Tensor, labels: Tensor, threshold: float = 0.7, min_kept: int = 100_000) -> Tensor:
+def ohem_cross_entropy(logits: Tensor, labels: Tensor, threshold: float, min_kept: int) -> Tensor:
     """Cross entropy of the hard pixels of the whole batch.
 
     Hard is a probability of the true class up to ``threshold``, or up to the ``min_kept``-th smallest one where
@@ -73,7 +73,7 @@ def boundary_cross_entropy(logits: Tensor, target: Tensor, labels: Tensor) -> Te
     return F.binary_cross_entropy_with_logits(logits, target, weights) * correction
 
 
-def attention_to_edges(logits: Tensor, labels: Tensor, boundary_logits: Tensor, threshold: float = 0.8) -> Tensor:
+def attention_to_edges(logits: Tensor, labels: Tensor, boundary_logits: Tensor, threshold: float) -> Tensor:
     """Image-balanced cross entropy where the predicted boundary logit (N, 1, H, W) is above the threshold.
 
     The threshold is on the raw logit, as in the official code. The boundary head gets no gradient from it.
@@ -99,18 +99,18 @@ class Loss:
     The joint loss is ``segmentation + boundary_weight * boundary + attention_weight * attention`` with OHEM
     (``joint_edge_ohem``, the paper's) or image-balanced cross entropy (``joint_edge``) as its first term;
     ``cross_entropy`` has that alone on every scale that a network has, if any. The numbers' meaning: see the functions
-    above. The joint losses together weigh ``scales_weight``; 0 leaves the supervision of the output alone. Auxiliary
-    heads, where a network has some, weigh ``auxiliary_weight``.
+    above; the paper's are in params.yaml. The joint losses together weigh ``scales_weight``; 0 leaves the supervision
+    of the output alone. Auxiliary heads, where a network has some, weigh ``auxiliary_weight``.
     """
 
-    name: str = "joint_edge_ohem"
-    ohem_threshold: float = 0.7
-    ohem_min_kept: int = 100_000
-    boundary_weight: float = 0.3
-    attention_weight: float = 0.1
-    attention_threshold: float = 0.8
-    scales_weight: float = 1.0
-    auxiliary_weight: float = 0.4
+    name: str
+    ohem_threshold: float
+    ohem_min_kept: int
+    boundary_weight: float
+    attention_weight: float
+    attention_threshold: float
+    scales_weight: float
+    auxiliary_weight: float
 
     def check(self, *, scores: bool, boundaries: bool) -> None:
         """Refuse a network without the outputs that the loss is made of.

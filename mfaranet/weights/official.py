@@ -1,4 +1,7 @@
-"""The authors' weight files: their names and ours, trained networks (comparators too) and ImageNet backbones."""
+"""Weight files of others, in their names and ours.
+
+The authors' trained networks and ImageNet backbones, and the compared networks of the linked implementations.
+"""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -64,8 +67,8 @@ def load_official_checkpoint(model: nn.Module, source: Path | str | Mapping[str,
     ``_orig_mod.`` in front, alone or (as ``state_dict``, ``model_state_dict``, ``model``, ``net`` or ``segmenter``)
     beside an optimizer's state and an epoch. The network is filled wholly or not at all.
 
-    A network of ``models.comparators`` is filled from a file of the implementation that published.yaml names, where
-    the names are known to map one to one. How images are prepared for it is the caller's affair.
+    A network of ``models.comparators`` is filled from a file of the implementation that its ``facts`` name, where the
+    names are known to map one to one. How images are prepared for it is the caller's affair.
 
     Raises:
         InputError: the file is missing, damaged or holds more than tensors; an entry is unknown, missing or of
@@ -96,7 +99,7 @@ def load_official_checkpoint(model: nn.Module, source: Path | str | Mapping[str,
     misshapen = [theirs[name] for name, tensor in state.items() if tensor.shape != own[name].shape]
     _refuse(where, "has another shape than in this network", misshapen)
     if isinstance(model, Comparator):
-        state = {name: model.from_official(name, tensor) for name, tensor in state.items()}
+        state = {name: model.from_linked(name, tensor) for name, tensor in state.items()}
     model.load_state_dict(state, strict=False)
     epoch = content.get("epoch")
     return OfficialCheckpoint(int(epoch) if isinstance(epoch, Integral) else None, left_out, untouched)
@@ -132,7 +135,9 @@ def our_names(model: nn.Module) -> dict[str, str]:
     if isinstance(model, Comparator):
         return _linked_names(model)
     plain, scale_choice = {}, {}
-    backbone = model.get_submodule("backbone")
+    backbone = getattr(model, "backbone", None)
+    if not isinstance(backbone, ResNet | DFNet | STDC):
+        raise InputError(f"no official names are known for a {type(model).__name__}")
     for name in model.state_dict():
         if name.startswith("backbone."):
             official, _ = _backbone_names(name.removeprefix("backbone."), backbone)
@@ -147,15 +152,15 @@ def our_names(model: nn.Module) -> dict[str, str]:
 
 
 def _linked_names(model: Comparator) -> dict[str, str]:
-    if not model.official_names:
+    if not model.linked_names:
         raise InputError(
             f"{type(model).__name__} takes no weights of the linked implementation: their names are not known to map "
-            f"to its own one to one; mfaranet/tables/published.yaml says why"
+            "to its own one to one; its facts say why"
         )
     names = {}
     for name in model.state_dict():
         linked = name
-        for pattern, replacement in model.official_names:
+        for pattern, replacement in model.linked_names:
             linked = re.sub(pattern, replacement, linked)
         names[linked] = name
     return names

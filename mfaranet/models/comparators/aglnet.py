@@ -1,14 +1,12 @@
-"""AGLNet: Towards real-time semantic segmentation of self-driving images via attention-guided lightweight network.
-
-What is followed, and where that leaves the paper: published.yaml, networks.aglnet.implementation.
-"""
+"""AGLNet: its paper, what is followed, and where that leaves the paper stand in its ``facts``."""
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from mfaranet.models.blocks import Downsampling, channel_shuffle, upsampling
+from mfaranet.models.blocks import channel_shuffle, downsampling, upsampling
 from mfaranet.models.comparator import Comparator
+from mfaranet.models.facts import Facts
 from mfaranet.models.layers import conv_bn_relu, resize_like
 
 DILATIONS = (1, 2, 5, 9, 2, 5, 9, 17)
@@ -78,9 +76,25 @@ class AttentionUpsampling(nn.Module):
 class AGLNet(Comparator):
     """A LEDNet-like encoder to 1/8, an attention pyramid, and two decoder steps with attention to 1/2."""
 
+    facts = Facts(
+        title="AGLNet",
+        paper=(
+            "AGLNet: Towards real-time semantic segmentation of self-driving images via attention-guided lightweight "
+            "network"
+        ),
+        year=2020,
+        link="https://doi.org/10.1016/j.asoc.2020.106682",
+        implementation="zh320/realtime-semantic-segmentation-pytorch",
+        licence="Apache-2.0",
+        deviation=(
+            "Against the paper, it has 1.02 M parameters instead of 1.12 M. Against LEDNet, whose encoder it has, "
+            "blocks end in ReLU without dropout, downsampling leaves the pooled channels raw, and the pyramid's "
+            "convolutions are not in pairs. The product with the skip enters each decoder step twice, and so squared."
+        ),
+    )
     multiple = 8
     align_corners = True
-    official_names = (
+    linked_names = (
         (r"\.(left|right)\.0\.0\.", r".\1_branch.0."),
         (r"\.(left|right)\.1\.", r".\1_branch.2."),
         (r"\.(left|right)\.2\.0\.", r".\1_branch.3."),
@@ -105,9 +119,9 @@ class AGLNet(Comparator):
 
     def __init__(self, num_classes: int = 19, in_channels: int = 3) -> None:
         super().__init__()
-        self.stage1 = nn.Sequential(Downsampling(in_channels, 32), *(SplitBlock(32) for _ in range(3)))
-        self.stage2 = nn.Sequential(Downsampling(32, 64), *(SplitBlock(64) for _ in range(2)))
-        self.stage3 = nn.Sequential(Downsampling(64, 128), *(SplitBlock(128, dilation) for dilation in DILATIONS))
+        self.stage1 = nn.Sequential(downsampling(in_channels, 32), *(SplitBlock(32) for _ in range(3)))
+        self.stage2 = nn.Sequential(downsampling(32, 64), *(SplitBlock(64) for _ in range(2)))
+        self.stage3 = nn.Sequential(downsampling(64, 128), *(SplitBlock(128, dilation) for dilation in DILATIONS))
         self.pyramid = AttentionPyramid(128)
         self.upsampling2 = AttentionUpsampling(128, 64)
         self.upsampling1 = AttentionUpsampling(64, 32)
@@ -129,8 +143,3 @@ def _branch(channels: int, first: tuple[int, int], second: tuple[int, int], dila
         conv_bn_relu(channels, channels, first, dilation=dilation, bias=True, norm=False),
         conv_bn_relu(channels, channels, second, dilation=dilation),
     )
-
-
-def aglnet(num_classes: int = 19, in_channels: int = 3) -> AGLNet:
-    """AGLNet."""
-    return AGLNet(num_classes, in_channels)

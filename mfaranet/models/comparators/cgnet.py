@@ -1,7 +1,4 @@
-"""CGNet: A Light-weight Context Guided Network for Semantic Segmentation, 2018 (arXiv 1811.08201).
-
-What is followed, and where that leaves the paper: published.yaml, networks.cgnet.implementation.
-"""
+"""CGNet (M3N21): its paper, what is followed, and where that leaves the paper stand in its ``facts``."""
 
 from collections.abc import Sequence
 
@@ -10,6 +7,7 @@ from torch import Tensor, nn
 
 from mfaranet.models.blocks import channel_weights, conv_norm_prelu, norm_prelu
 from mfaranet.models.comparator import Comparator
+from mfaranet.models.facts import Facts
 from mfaranet.models.layers import conv_bn
 
 
@@ -54,7 +52,17 @@ class CGNet(Comparator):
         blocks: of the two stages, the downsampling ones included.
     """
 
-    official_names = (
+    facts = Facts(
+        title="CGNet (M3N21)",
+        paper="CGNet: A Light-weight Context Guided Network for Semantic Segmentation",
+        year=2018,
+        link="https://arxiv.org/abs/1811.08201",
+        implementation="wutianyiRosun/CGNet",
+        official=True,
+        licence="MIT",
+        deviation="With 3 and 21 blocks (M3N21). No deviation from the paper is known.",
+    )
+    linked_names = (
         (r"\.reduce\.", ".conv1x1."),
         (r"^down(\d)\.join\.2\.", r"level\1_0.reduce.conv."),
         (r"^down(\d)\.(?:join\.)?", r"level\1_0."),
@@ -96,8 +104,3 @@ class CGNet(Comparator):
         joined = self.join2(torch.cat([self.stage2(first), first, self.pool(half)], dim=1))
         first = self.down3(joined)
         return [self._resize(self.classifier(torch.cat([first, self.stage3(first)], dim=1)), images)]
-
-
-def cgnet(num_classes: int = 19, in_channels: int = 3, blocks: Sequence[int] = (3, 21)) -> CGNet:
-    """CGNet, M3N21; ``blocks`` as in the class."""
-    return CGNet(num_classes, in_channels, blocks)

@@ -1,13 +1,11 @@
-"""Context-Integrated and Feature-Refined Network for Lightweight Object Parsing, 2020 (CIFReNet, arXiv 1907.11474).
-
-What is followed, and where that leaves the paper: published.yaml, networks.cifrenet.implementation.
-"""
+"""CIFReNet: its paper, what is followed, and where that leaves the paper stand in its ``facts``."""
 
 import torch
 from torch import Tensor, nn
 
 from mfaranet.models.blocks import channel_shuffle, channel_weights, inverted_residuals
 from mfaranet.models.comparator import Comparator
+from mfaranet.models.facts import Facts
 from mfaranet.models.layers import conv_bn
 
 GROUPS = (  # channels, stride, expansion, blocks, dilation
@@ -51,7 +49,21 @@ class DilatedPyramid(nn.Module):
 class CIFReNet(Comparator):
     """A MobileNetV2 dilated to 1/8, a long skip inside it that its deep features weight, and a cascade of pyramids."""
 
-    official_names = (
+    facts = Facts(
+        title="CIFReNet",
+        backbone="MobileNetV2",
+        paper="Context-Integrated and Feature-Refined Network for Lightweight Object Parsing",
+        year=2020,
+        link="https://arxiv.org/abs/1907.11474",
+        implementation="WxTu/CIFReNet",
+        official=True,
+        licence="Apache-2.0",
+        deviation=(
+            'It has 1.95 M parameters, the paper "less than 1.9 M". Written for PyTorch 0.3, where resizing had '
+            "aligned corners, it has not with today's defaults, which are used here."
+        ),
+    )
+    linked_names = (
         *((rf"\.convs\.{i}\.0\.", f".conv.{3 * i}.") for i in range(3)),
         *((rf"\.convs\.{i}\.1\.", f".conv.{3 * i + 1}.") for i in range(3)),
         (r"^backbone\.0\.0\.", "mod1."),
@@ -122,8 +134,3 @@ class CIFReNet(Comparator):
         mean = self.mean(x).expand(-1, -1, *x.shape[-2:])
         joined = torch.cat([torch.stack(pyramids).sum(0), mean], dim=1)
         return [self._resize(self.classifier(channel_shuffle(self.projection(joined), 16)), images)]
-
-
-def cifrenet(num_classes: int = 19, in_channels: int = 3) -> CIFReNet:
-    """CIFReNet."""
-    return CIFReNet(num_classes, in_channels)

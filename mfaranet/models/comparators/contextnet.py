@@ -1,13 +1,11 @@
-"""ContextNet: Exploring Context and Detail for Semantic Segmentation in Real-time, 2018 (arXiv 1805.04554).
-
-What is followed, and where that leaves the paper: published.yaml, networks.contextnet.implementation.
-"""
+"""ContextNet: its paper, what is followed, and where that leaves the paper stand in its ``facts``."""
 
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from mfaranet.models.blocks import inverted_residuals
 from mfaranet.models.comparator import Comparator
+from mfaranet.models.facts import Facts
 from mfaranet.models.layers import conv_bn, conv_bn_relu, resize_like, resize_to
 
 CONTEXT_GROUPS = (  # channels, expansion, stride, blocks
@@ -27,7 +25,20 @@ class ContextNet(Comparator):
         strides: of the detail branch's three depthwise convolutions; 2, 2, 1 end at 1/8, as in the paper.
     """
 
-    official_names = (
+    facts = Facts(
+        title="ContextNet",
+        paper="ContextNet: Exploring Context and Detail for Semantic Segmentation in Real-time",
+        year=2018,
+        link="https://arxiv.org/abs/1805.04554",
+        implementation="zh320/realtime-semantic-segmentation-pytorch",
+        licence="Apache-2.0",
+        deviation=(
+            "Against the paper, its full-resolution branch, and with it the fusion and the classifier, stays at 1/2 of "
+            "the size instead of 1/8, which costs seven times the MACs; batch normalisation and ReLU follow the "
+            "classifier; it has 1.01 M parameters instead of 0.85 M."
+        ),
+    )
+    linked_names = (
         (r"^detail\.", "full_res_branch."),
         (r"^context\.0\.", "lower_res_branch.conv_init."),
         (r"^context\.7\.", "lower_res_branch.conv_last."),
@@ -68,8 +79,3 @@ class ContextNet(Comparator):
         detail = self.detail_projection(detail)
         context = self.context_projection(resize_like(context, detail))
         return [resize_like(self.classifier(F.relu(detail + context, inplace=True)), images)]
-
-
-def contextnet(num_classes: int = 19, in_channels: int = 3, strides: tuple[int, int, int] = (1, 1, 1)) -> ContextNet:
-    """ContextNet with the context branch on the image at 1/4; ``strides`` as in the class."""
-    return ContextNet(num_classes, in_channels, strides)

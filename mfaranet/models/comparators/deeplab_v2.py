@@ -1,8 +1,4 @@
-"""DeepLab: Semantic Image Segmentation with Deep Convolutional Nets, Atrous Convolution, and Fully Connected CRFs, 2016
-(arXiv 1606.00915).
-
-What is followed, and where that leaves the paper: published.yaml, networks.deeplab_v2.implementation.
-"""
+"""DeepLab-V2: its paper, what is followed, and where that leaves the paper stand in its ``facts``."""
 
 from collections.abc import Sequence
 from functools import reduce
@@ -12,22 +8,42 @@ from torch import Tensor, nn
 
 from mfaranet.models.backbones.resnet import DILATION, STRIDES_TO_8, ResNet, StrideFirstBottleneck, plain_stem
 from mfaranet.models.comparator import Comparator, plain_resnet_names
+from mfaranet.models.facts import Facts
 from mfaranet.models.layers import conv_bn, resize_like, resize_to
 
 
 class DeepLabV2(Comparator):
     """A ResNet-101 dilated to 1/8 of the size, then four dilated classifiers (atrous spatial pyramid pooling).
 
-    With further ``scales`` of the image, the result is their scores' maximum; training adds the scores of each.
+    Args:
+        scales: of the image, beside the full one, (0.75, 0.5) in the linked code. The result is then the maximum of all
+            scores; training adds those of each.
     """
 
+    facts = Facts(
+        title="DeepLab-V2",
+        backbone="ResNet-101",
+        paper=(
+            "DeepLab: Semantic Image Segmentation with Deep Convolutional Nets, Atrous Convolution, and Fully "
+            "Connected CRFs"
+        ),
+        year=2016,
+        link="https://arxiv.org/abs/1606.00915",
+        implementation="isht7/pytorch-deeplab-resnet",
+        licence="MIT",
+        deviation=(
+            "Against the paper, there is no CRF. Changed here: one scale by default; other scales treat height and "
+            "width apart, where that code takes square images only; the batch normalisation is trained, which it "
+            "freezes."
+        ),
+    )
     align_corners = True
-    official_names = (
+    linked_names = (
         *plain_resnet_names("Scale."),
         (r"^heads\.(\d)\.0\.", r"Scale.layer5.conv2d_list.\1."),
     )
 
-    def __init__(self, num_classes: int, in_channels: int, scales: Sequence[float]) -> None:
+    def __init__(self, num_classes: int = 19, in_channels: int = 3, scales: Sequence[float] = ()) -> None:
         super().__init__()
         self.scales = tuple(scales)
         self.backbone = ResNet(
@@ -56,8 +72,3 @@ class DeepLabV2(Comparator):
     def _scores(self, images: Tensor) -> Tensor:
         features = self.backbone(images)[-1]
         return torch.stack([head(features) for head in self.heads]).sum(0)
-
-
-def deeplab_v2(num_classes: int = 19, in_channels: int = 3, scales: Sequence[float] = ()) -> DeepLabV2:
-    """DeepLab-V2; ``scales`` are those beside the full one, (0.75, 0.5) in the linked code."""
-    return DeepLabV2(num_classes, in_channels, scales)

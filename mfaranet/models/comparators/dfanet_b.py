@@ -1,7 +1,4 @@
-"""DFANet: Deep Feature Aggregation for Real-Time Semantic Segmentation, 2019 (arXiv 1904.02216).
-
-What is followed, and where that leaves the paper: published.yaml, networks.dfanet_b.implementation.
-"""
+"""DFANet-B: its paper, what is followed, and where that leaves the paper stand in its ``facts``."""
 
 from collections.abc import Sequence
 
@@ -9,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from mfaranet.models.comparator import Comparator
+from mfaranet.models.facts import Facts
 from mfaranet.models.layers import conv_bn, resize_like
 
 STEM_CHANNELS = 8
@@ -88,6 +86,21 @@ class DFANet(Comparator):
         widths: output channels of each backbone's stages; (32, 64, 128) would be those of the paper's DFANet-B.
     """
 
+    facts = Facts(
+        title="DFANet-B",
+        backbone="Xception",
+        paper="DFANet: Deep Feature Aggregation for Real-Time Semantic Segmentation",
+        year=2019,
+        link="https://arxiv.org/abs/1904.02216",
+        implementation="jandylin/DFANet_PyTorch",
+        deviation=(
+            "It is linked for DFANet-B though its stages have the widths of DFANet-A. Against the paper's A, a stage "
+            "is three residual blocks of 4, 6 and 4 separable convolutions, all run before the stride: about a quarter "
+            "of the parameters, four times the MACs. One classifier serves all three attention outputs. What that code "
+            "builds but never executes is not here. It comes without trained weights, and the names of its entries are "
+            "not known here."
+        ),
+    )
     multiple = 64
     align_corners = True
 
@@ -129,8 +142,3 @@ def head(in_channels: int, channels: int) -> nn.Sequential:
 def _sum(maps: Sequence[Tensor], reference: Tensor) -> Tensor:
     """The sum of maps (N, C, h_i, w_i) at the size of ``reference``."""
     return torch.stack([resize_like(each, reference) for each in maps]).sum(0)
-
-
-def dfanet_b(num_classes: int = 19, in_channels: int = 3, widths: Sequence[int] = (48, 96, 192)) -> DFANet:
-    """DFANet with the linked code's widths; ``widths`` as in the class."""
-    return DFANet(num_classes, in_channels, widths)

@@ -1,7 +1,4 @@
-"""Learning a Discriminative Feature Network for Semantic Segmentation, 2018 (arXiv 1804.09337).
-
-What is followed, and where that leaves the paper: published.yaml, networks.dfn.implementation.
-"""
+"""DFN: its paper, what is followed, and where that leaves the paper stand in its ``facts``."""
 
 import torch
 import torch.nn.functional as F
@@ -9,6 +6,7 @@ from torch import Tensor, nn
 
 from mfaranet.models.backbones.resnet import plain_resnet101
 from mfaranet.models.comparator import Comparator
+from mfaranet.models.facts import Facts
 from mfaranet.models.layers import conv_bn_relu, resize_like
 
 
@@ -60,11 +58,24 @@ class Stage(nn.Module):
 class DFN(Comparator):
     """A ResNet-101 and the smooth network, from coarse to fine. Training adds scores of the three coarse stages."""
 
+    facts = Facts(
+        title="DFN",
+        backbone="ResNet-101",
+        paper="Learning a Discriminative Feature Network for Semantic Segmentation",
+        year=2018,
+        link="https://arxiv.org/abs/1804.09337",
+        implementation="lingtengqiu/Deeperlab-pytorch",
+        deviation=(
+            "Changed here: the paper's border network, whose class-free boundaries serve training only, is left out, "
+            "and so is the final log-softmax; the coarse scores, which that code always computes, are computed in "
+            "training mode only. That code comes without trained weights, and none are loaded here."
+        ),
+    )
     multiple = 32
     align_corners = True
     channels = 512
 
-    def __init__(self, num_classes: int, in_channels: int) -> None:
+    def __init__(self, num_classes: int = 19, in_channels: int = 3) -> None:
         super().__init__()
         self.backbone = plain_resnet101(in_channels)
         self.context = nn.Sequential(nn.AdaptiveAvgPool2d(1), *conv_bn_relu(2048, self.channels, 1))
@@ -88,8 +99,3 @@ class DFN(Comparator):
         if self.training:
             maps += [head(x) for head, x in zip(self.heads[:-1], refined[:-1], strict=True)]
         return maps
-
-
-def dfn(num_classes: int = 19, in_channels: int = 3) -> DFN:
-    """DFN with ResNet-101."""
-    return DFN(num_classes, in_channels)

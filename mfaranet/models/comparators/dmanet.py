@@ -1,7 +1,4 @@
-"""Deep Multi-Branch Aggregation Network for Real-Time Semantic Segmentation in Street Scenes, 2022 (arXiv 2203.04037).
-
-What is followed, and where that leaves the paper: published.yaml, networks.dmanet.implementation.
-"""
+"""DMA-Net: its paper, what is followed, and where that leaves the paper stand in its ``facts``."""
 
 import torch
 import torch.nn.functional as F
@@ -9,18 +6,36 @@ from torch import Tensor, nn
 
 from mfaranet.models.backbones.resnet import plain_resnet18
 from mfaranet.models.comparator import Comparator
+from mfaranet.models.facts import Facts
 from mfaranet.models.layers import conv_bn, conv_bn_relu, resize_like
+
+WIDTH = 128
 
 
 class DMANet(Comparator):
     """ResNet-18; three branches, to which pooled features of 1/4 add detail; and the way from 1/32 up to 1/8."""
 
+    facts = Facts(
+        title="DMA-Net",
+        backbone="ResNet-18",
+        paper="Deep Multi-Branch Aggregation Network for Real-Time Semantic Segmentation in Street Scenes",
+        year=2022,
+        link="https://arxiv.org/abs/2203.04037",
+        implementation="haritsahm/pytorch-DMANet",
+        licence="Apache-2.0",
+        deviation=(
+            "It comes without trained results. It computes the two weights of a lattice, and of a transformation "
+            "block, by one shared layer, so they are equal and evaluated once here. Its auxiliary losses act on "
+            "features of 128 channels as if these were scores; here, as the paper's figure suggests, a 1x1 convolution "
+            "makes scores of them, in training only; no file of that code could fill it."
+        ),
+    )
     multiple = 32
     align_corners = True
 
-    def __init__(self, num_classes: int = 19, in_channels: int = 3, width: int = 128) -> None:
+    def __init__(self, num_classes: int = 19, in_channels: int = 3) -> None:
         super().__init__()
-        half = width // 2
+        half = WIDTH // 2
         self.backbone = plain_resnet18(in_channels)
         self.reduce = nn.ModuleList(
             nn.Sequential(conv_bn_relu(channels, channels // 2, 3), conv_bn_relu(channels // 2, half, 3))
@@ -28,11 +43,11 @@ class DMANet(Comparator):
         )
         self.pools = nn.ModuleList(nn.MaxPool2d(kernel, stride) for kernel, stride in ((2, 2), (3, 4), (7, 8)))
         self.branches = nn.ModuleList(LatticeEnhancedBlock(half) for _ in self.pools)
-        self.context = nn.Sequential(nn.AdaptiveAvgPool2d(1), conv_bn_relu(self.backbone.channels[-1], width, 3))
-        self.transform32 = FeatureTransformation(width)
-        self.transform16 = nn.Sequential(conv_bn_relu(width, width, 3), FeatureTransformation(width))
-        self.classifier = conv_bn(width, num_classes, 3)
-        self.auxiliary_heads = nn.ModuleList(nn.Conv2d(width, num_classes, 1) for _ in range(2))
+        self.context = nn.Sequential(nn.AdaptiveAvgPool2d(1), conv_bn_relu(self.backbone.channels[-1], WIDTH, 3))
+        self.transform32 = FeatureTransformation(WIDTH)
+        self.transform16 = nn.Sequential(conv_bn_relu(WIDTH, WIDTH, 3), FeatureTransformation(WIDTH))
+        self.classifier = conv_bn(WIDTH, num_classes, 3)
+        self.auxiliary_heads = nn.ModuleList(nn.Conv2d(WIDTH, num_classes, 1) for _ in range(2))
 
     def scores(self, images: Tensor) -> list[Tensor]:
         detail, *features = self.backbone(images)
@@ -95,8 +110,3 @@ class FeatureTransformation(nn.Module):
         pooled = F.adaptive_avg_pool2d(x, 1)
         weight = self.weight(pooled).softmax(dim=1)
         return torch.sigmoid((self.spatial(x) + self.channel(pooled)) * weight) * x
-
-
-def dmanet(num_classes: int = 19, in_channels: int = 3) -> DMANet:
-    """DMA-Net with ResNet-18."""
-    return DMANet(num_classes, in_channels)

@@ -1,13 +1,11 @@
-"""EDANet: Efficient Dense Modules of Asymmetric Convolution for Real-Time Semantic Segmentation, 2018.
-
-What is followed, and where that leaves the paper: published.yaml, networks.edanet.implementation.
-"""
+"""EDANet: its paper, what is followed, and where that leaves the paper stand in its ``facts``."""
 
 import torch
 from torch import Tensor, nn
 
 from mfaranet.models.blocks import conv_pool_bn_relu
 from mfaranet.models.comparator import Comparator
+from mfaranet.models.facts import Facts
 from mfaranet.models.layers import conv_bn, conv_bn_relu, resize_like
 
 GROWTH = 40
@@ -32,9 +30,21 @@ class DenseModule(nn.Module):
 class EDANet(Comparator):
     """Dense modules at 1/4 and 1/8 and a classifier; no decoder."""
 
+    facts = Facts(
+        title="EDANet",
+        paper="EDANet: Efficient Dense Modules of Asymmetric Convolution for Real-Time Semantic Segmentation",
+        year=2018,
+        link="https://arxiv.org/abs/1809.06323",
+        implementation="wpf535236337/pytorch_EDANet",
+        deviation=(
+            "No deviation from the paper is known. In evaluation mode both double their output, from a half-size image "
+            "to the size of its labels; here it always has the image's size. The weights' initial distribution is "
+            "PyTorch's, not theirs."
+        ),
+    )
     multiple = 8
     align_corners = True
-    official_names = (
+    linked_names = (
         (r"^layers\.16\.", "project_layer."),
         (r"^(layers\.\d+)\.0\.(?:conv\.)?", r"\1.conv."),
         (r"^(layers\.\d+)\.1\.", r"\1.bn."),
@@ -66,8 +76,3 @@ def _asymmetric_pair(channels: int, dilation: int) -> nn.Sequential:
         conv_bn(channels, channels, (3, 1), dilation=dilation, bias=True, norm=False),
         conv_bn_relu(channels, channels, (1, 3), dilation=dilation, bias=True),
     )
-
-
-def edanet(num_classes: int = 19, in_channels: int = 3) -> EDANet:
-    """EDANet."""
-    return EDANet(num_classes, in_channels)

@@ -1,7 +1,4 @@
-"""ENet: A Deep Neural Network Architecture for Real-Time Semantic Segmentation, 2016 (arXiv 1606.02147).
-
-What is followed, and where that leaves the paper: published.yaml, networks.enet.implementation.
-"""
+"""ENet: its paper, what is followed, and where that leaves the paper stand in its ``facts``."""
 
 import torch
 import torch.nn.functional as F
@@ -9,6 +6,7 @@ from torch import Tensor, nn
 
 from mfaranet.models.blocks import ConvBesidePool
 from mfaranet.models.comparator import Comparator, cropped
+from mfaranet.models.facts import Facts
 from mfaranet.models.layers import conv_bn
 
 DILATIONS = (1, 2, None, 4, 1, 8, None, 16)
@@ -95,8 +93,23 @@ class ENet(Comparator):
     Images of fewer than 7 rows or columns, of which the encoder would leave none, are padded to 7.
     """
 
+    facts = Facts(
+        title="ENet",
+        paper="ENet: A Deep Neural Network Architecture for Real-Time Semantic Segmentation",
+        year=2016,
+        link="https://arxiv.org/abs/1606.02147",
+        implementation="davidtvs/PyTorch-ENet",
+        licence="MIT",
+        deviation=(
+            "Against the authors' own code, the first pooling is 3x3 instead of 2x2; blocks that change the resolution "
+            "narrow to a quarter of their input's channels, not their output's; an activation follows the expansion "
+            "too; the asymmetric pair is vertical first, with normalisation and activation in between; a PReLU has one "
+            "slope for all channels; no convolution has a bias; transposed convolutions are 2x2 and the last one 3x3 "
+            "instead of the reverse; and the decoder has dropout."
+        ),
+    )
     least = 7
-    official_names = (
+    linked_names = (
         *((rf"^stage([14])\.{i}\.", rf"regular\1_{i + 1}.") for i in range(4)),
         *((rf"^stage23\.{i}\.", f"{KINDS[i % 4]}{2 + i // 8}_{i % 8 + (i < 8)}.") for i in range(16)),
         (r"^stage5\.", "regular5_1."),
@@ -121,7 +134,8 @@ class ENet(Comparator):
     def __init__(self, num_classes: int = 19, in_channels: int = 3) -> None:
         super().__init__()
         width = 13 + in_channels
-        self.initial = nn.Sequential(ConvBesidePool(in_channels, width, pool_size=3), nn.BatchNorm2d(width), nn.PReLU())
+        conv = nn.Conv2d(in_channels, 13, 3, stride=2, padding=1, bias=False)
+        self.initial = nn.Sequential(ConvBesidePool(conv, pool_size=3), nn.BatchNorm2d(width), nn.PReLU())
         self.down1 = DownBottleneck(width, 64, dropout=0.01)
         self.stage1 = nn.Sequential(*(Bottleneck(64, 0.01) for _ in range(4)))
         self.down2 = DownBottleneck(64, 128, dropout=0.1)
@@ -152,8 +166,3 @@ def conv_norm(
 ) -> nn.Sequential:
     """Convolution, normalisation and activation: (N, in_channels, H, W) to (N, channels, H/stride, W/stride)."""
     return conv_bn(in_channels, channels, kernel_size, stride, dilation=dilation).append(activation())
-
-
-def enet(num_classes: int = 19, in_channels: int = 3) -> ENet:
-    """ENet."""
-    return ENet(num_classes, in_channels)

@@ -1,13 +1,11 @@
-"""ERFNet: Efficient Residual Factorized ConvNet for Real-time Semantic Segmentation, 2017 (no arXiv).
-
-What is followed, and where that leaves the paper: published.yaml, networks.erfnet.implementation.
-"""
+"""ERFNet: its paper, what is followed, and where that leaves the paper stand in its ``facts``."""
 
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from mfaranet.models.blocks import conv_pool_bn_relu, upsampling
 from mfaranet.models.comparator import Comparator
+from mfaranet.models.facts import Facts
 
 DILATIONS = (2, 4, 8, 16, 2, 4, 8, 16)
 
@@ -36,8 +34,22 @@ class FactorisedBlock(nn.Module):
 class ERFNet(Comparator):
     """Factorised blocks one after the other: an encoder to 1/8, and a decoder without skips that ends at full size."""
 
+    facts = Facts(
+        title="ERFNet",
+        paper="ERFNet: Efficient Residual Factorized ConvNet for Real-time Semantic Segmentation",
+        year=2017,
+        link="https://doi.org/10.1109/TITS.2017.2750080",
+        implementation="Eromera/erfnet_pytorch",
+        official=True,
+        licence="CC BY-NC 4.0",
+        deviation=(
+            "Its training definition, with dropout of 0.03 and 0.3. It is the authors' port of the Torch code that the "
+            "paper used, and no deviation from the paper is known. Left out here: the head that serves to train the "
+            "encoder alone, 2451 parameters for 19 classes, which inference never runs."
+        ),
+    )
     multiple = 8
-    official_names = (
+    linked_names = (
         (r"^(..coder\.\d+)\.0\.(?:conv\.)?", r"\1.conv."),
         (r"^(..coder\.\d+)\.1\.", r"\1.bn."),
         (r"\.convs\.(\d)\.0\.", r".conv3x1_\1."),
@@ -83,8 +95,3 @@ def _factorised_conv(channels: int, dilation: int) -> nn.Sequential:
         nn.Conv2d(channels, channels, (1, 3), padding=(0, dilation), dilation=(1, dilation)),
         nn.BatchNorm2d(channels),
     )
-
-
-def erfnet(num_classes: int = 19, in_channels: int = 3) -> ERFNet:
-    """ERFNet."""
-    return ERFNet(num_classes, in_channels)

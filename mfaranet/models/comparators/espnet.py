@@ -1,7 +1,4 @@
-"""ESPNet: Efficient Spatial Pyramid of Dilated Convolutions for Semantic Segmentation, 2018 (arXiv 1803.06815).
-
-What is followed, and where that leaves the paper: published.yaml, networks.espnet.implementation.
-"""
+"""ESPNet: its paper, what is followed, and where that leaves the paper stand in its ``facts``."""
 
 from itertools import accumulate
 
@@ -10,6 +7,7 @@ from torch import Tensor, nn
 
 from mfaranet.models.blocks import conv_norm_prelu, norm_prelu
 from mfaranet.models.comparator import Comparator
+from mfaranet.models.facts import Facts
 from mfaranet.models.layers import conv_bn
 
 DILATIONS = (2, 4, 8, 16)
@@ -42,6 +40,21 @@ class PyramidBlock(nn.Module):
 class ESPNet(Comparator):
     """Pyramid blocks at 1/4 and 1/8, to which the image itself comes again twice, and a decoder of class scores."""
 
+    facts = Facts(
+        title="ESPNet",
+        paper="ESPNet: Efficient Spatial Pyramid of Dilated Convolutions for Semantic Segmentation",
+        year=2018,
+        link="https://arxiv.org/abs/1803.06815",
+        implementation="sacmehta/ESPNet",
+        official=True,
+        licence="MIT",
+        deviation=(
+            "With its decoder and with 2 and 8 blocks (p = 2, q = 8). No deviation from the paper is known. That code "
+            "has two variants: the one for training, followed here, joins to the last scores the normalised 1/2 "
+            "features with the image beside them; the one for testing, which the released weights fit, joins the "
+            "stem's output alone, which makes 362 949 parameters instead of 363 462: none of them can be loaded here."
+        ),
+    )
     multiple = 8
 
     def __init__(self, num_classes: int = 19, in_channels: int = 3) -> None:
@@ -80,8 +93,3 @@ class ESPNet(Comparator):
 def _doubling(channels: int) -> nn.ConvTranspose2d:
     """(N, channels, H, W) to (N, channels, 2H, 2W)."""
     return nn.ConvTranspose2d(channels, channels, 2, stride=2, bias=False)
-
-
-def espnet(num_classes: int = 19, in_channels: int = 3) -> ESPNet:
-    """ESPNet with its decoder."""
-    return ESPNet(num_classes, in_channels)

@@ -1,13 +1,11 @@
-"""Fast-SCNN: Fast Semantic Segmentation Network, 2019 (arXiv 1902.04502).
-
-What is followed, and where that leaves the paper: published.yaml, networks.fast_scnn.implementation.
-"""
+"""Fast-SCNN: its paper, what is followed, and where that leaves the paper stand in its ``facts``."""
 
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from mfaranet.models.blocks import PyramidPooling, inverted_residuals
 from mfaranet.models.comparator import Comparator
+from mfaranet.models.facts import Facts
 from mfaranet.models.layers import conv_bn, conv_bn_relu, resize_like
 
 
@@ -18,8 +16,20 @@ class FastSCNN(Comparator):
         auxiliary_head: add a training-only score of the stem's features. The linked code offers it, off by default.
     """
 
+    facts = Facts(
+        title="Fast-SCNN",
+        paper="Fast-SCNN: Fast Semantic Segmentation Network",
+        year=2019,
+        link="https://arxiv.org/abs/1902.04502",
+        implementation="Tramac/Fast-SCNN-pytorch",
+        licence="Apache-2.0",
+        deviation=(
+            "Against the paper, its first convolution is not padded, the fusion's depthwise convolution not dilated, "
+            "and there is at most one auxiliary head instead of two."
+        ),
+    )
     multiple = 32
-    official_names = (
+    linked_names = (
         (r"^stem\.([01])\.", r"learning_to_downsample.conv.conv.\1."),
         (r"^stem\.3\.", "learning_to_downsample.dsconv1."),
         (r"^stem\.4\.", "learning_to_downsample.dsconv2."),
@@ -86,8 +96,3 @@ def separable_conv(in_channels: int, channels: int, stride: int = 1) -> nn.Seque
     return nn.Sequential(
         conv_bn_relu(in_channels, in_channels, 3, stride, groups=in_channels), conv_bn_relu(in_channels, channels, 1)
     )
-
-
-def fast_scnn(num_classes: int = 19, in_channels: int = 3, auxiliary_head: bool = False) -> FastSCNN:
-    """Fast-SCNN; ``auxiliary_head`` as in the class."""
-    return FastSCNN(num_classes, in_channels, auxiliary_head)

@@ -1,7 +1,4 @@
-"""High-Resolution Representations for Labeling Pixels and Regions, 2019 (arXiv 1904.04514): HRNetV2-W48.
-
-What is followed, and where that leaves the paper: published.yaml, networks.hrnet_v2.implementation.
-"""
+"""HRNet-V2: its paper, what is followed, and where that leaves the paper stand in its ``facts``."""
 
 from functools import reduce
 from itertools import pairwise
@@ -11,8 +8,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from mfaranet.models.backbones.resnet import BasicBlock, Bottleneck, residual_stage
-from mfaranet.models.comparator import Comparator, resized
-from mfaranet.models.layers import conv_bn, conv_bn_relu
+from mfaranet.models.comparator import Comparator
+from mfaranet.models.facts import Facts
+from mfaranet.models.layers import conv_bn, conv_bn_relu, resized
 
 MODULES = (1, 4, 3)
 """Of the stages with two, three and four branches."""
@@ -27,7 +25,8 @@ class Fusion(nn.Module):
         self.convs = nn.ModuleList(_to_branch(widths, target, source) for source in range(len(widths)))
 
     def forward(self, features: list[Tensor]) -> Tensor:
-        terms = [resized(conv(each), features[self.target]) for conv, each in zip(self.convs, features, strict=True)]
+        size = (features[self.target].shape[-2], features[self.target].shape[-1])
+        terms = [resized(conv(each), size) for conv, each in zip(self.convs, features, strict=True)]
         return F.relu(reduce(torch.add, terms))
 
 
@@ -77,9 +76,27 @@ class HRNet(nn.Module):
 
 
 class HRNetV2(Comparator):
-    """HRNet, all of its features at 1/4 side by side, and two convolutions of size 1. Its scores are at 1/4."""
+    """HRNet, all of its features at 1/4 side by side, and two convolutions of size 1. Its scores are at 1/4.
 
-    official_names = (
+    Args:
+        width: channels of the finest branch.
+    """
+
+    facts = Facts(
+        title="HRNet-V2",
+        backbone="HRNetV2-W48",
+        paper="High-Resolution Representations for Labeling Pixels and Regions",
+        year=2019,
+        link="https://arxiv.org/abs/1904.04514",
+        implementation="HRNet/HRNet-Semantic-Segmentation",
+        official=True,
+        licence="MIT",
+        deviation=(
+            "The plain network, not its larger one with object-contextual representations (OCR). No deviation from the "
+            "paper is known."
+        ),
+    )
+    linked_names = (
         (r"^backbone\.stem\.0\.0\.", "conv1."),
         (r"^backbone\.stem\.0\.1\.", "bn1."),
         (r"^backbone\.stem\.1\.0\.", "conv2."),
@@ -94,7 +111,7 @@ class HRNetV2(Comparator):
     )
     left_out = ("loss.",)
 
-    def __init__(self, num_classes: int, in_channels: int, width: int) -> None:
+    def __init__(self, num_classes: int = 19, in_channels: int = 3, width: int = 48) -> None:
         super().__init__()
         self.backbone = HRNet(width, in_channels)
         channels = sum(self.backbone.channels)
@@ -102,7 +119,8 @@ class HRNetV2(Comparator):
 
     def scores(self, images: Tensor) -> list[Tensor]:
         features = self.backbone(images)
-        return [self.head(torch.cat([resized(each, features[0]) for each in features], dim=1))]
+        size = (features[0].shape[-2], features[0].shape[-1])
+        return [self.head(torch.cat([resized(each, size) for each in features], dim=1))]
 
 
 def _to_branch(widths: list[int], target: int, source: int) -> nn.Module:
@@ -113,8 +131,3 @@ def _to_branch(widths: list[int], target: int, source: int) -> nn.Module:
         return conv_bn(widths[source], widths[target], 1)
     convs = [conv_bn_relu(widths[source], widths[source], 3, stride=2) for _ in range(target - source - 1)]
     return nn.Sequential(*convs, conv_bn(widths[source], widths[target], 3, stride=2))
-
-
-def hrnet_v2(num_classes: int = 19, in_channels: int = 3, width: int = 48) -> HRNetV2:
-    """HRNetV2 whose finest branch has ``width`` channels."""
-    return HRNetV2(num_classes, in_channels, width)

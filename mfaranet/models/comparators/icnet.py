@@ -1,13 +1,11 @@
-"""ICNet for Real-Time Semantic Segmentation on High-Resolution Images, 2018 (arXiv 1704.08545).
-
-What is followed, and where that leaves the paper: published.yaml, networks.icnet.implementation.
-"""
+"""ICNet: its paper, what is followed, and where that leaves the paper stand in its ``facts``."""
 
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from mfaranet.models.backbones.resnet import DILATION, STRIDES_TO_8, Bottleneck, ResNet, deep_stem
 from mfaranet.models.comparator import Comparator
+from mfaranet.models.facts import Facts
 from mfaranet.models.layers import conv_bn, conv_bn_relu, grid_mean, resize_like, resize_to
 
 
@@ -30,9 +28,25 @@ class CascadeFeatureFusion(nn.Module):
 class ICNet(Comparator):
     """Three sizes of the image, each coarser one through more layers. Training adds scores at 1/8 and 1/16."""
 
+    facts = Facts(
+        title="ICNet",
+        backbone="ResNet-50",
+        paper="ICNet for Real-Time Semantic Segmentation on High-Resolution Images",
+        year=2018,
+        link="https://arxiv.org/abs/1704.08545",
+        implementation="liminn/ICNet-pytorch",
+        licence="MIT",
+        deviation=(
+            "Against the authors' network: the ResNet-50 has its full width instead of half; it runs once on the half- "
+            "size and once on the quarter-size image instead of sharing features; the half-size branch ends after "
+            "stage 2 instead of after its first block; no convolution follows the pyramid pooling. Changed here: "
+            "stages 3 and 4, which that code runs on the half-size image too and discards, run on the quarter-size "
+            "image only."
+        ),
+    )
     multiple = 8
     align_corners = True
-    official_names = (
+    linked_names = (
         (r"^head\.", "head.conv_cls."),
         (r"^auxiliary_heads\.0\.", "head.cff_12.conv_low_cls."),
         (r"^auxiliary_heads\.1\.", "head.cff_24.conv_low_cls."),
@@ -48,7 +62,7 @@ class ICNet(Comparator):
     )
     left_out = ("pretrained.fc.",)
 
-    def __init__(self, num_classes: int, in_channels: int) -> None:
+    def __init__(self, num_classes: int = 19, in_channels: int = 3) -> None:
         super().__init__()
         self.full = nn.Sequential(
             conv_bn_relu(in_channels, 32, 3, stride=2),
@@ -89,8 +103,3 @@ def _pyramid_sum(x: Tensor) -> Tensor:
     for pooled in [grid_mean(x, size, size) for size in (1, 2, 3, 6)]:
         x = x + resize_like(pooled, x)
     return x
-
-
-def icnet(num_classes: int = 19, in_channels: int = 3) -> ICNet:
-    """ICNet with ResNet-50."""
-    return ICNet(num_classes, in_channels)

@@ -1,12 +1,10 @@
-"""MiniNet: An Efficient Semantic Segmentation ConvNet for Real-Time Robotic Applications, 2020 (MiniNet-V2; no arXiv).
-
-What is followed, and where that leaves the paper: published.yaml, networks.mininet_v2.implementation.
-"""
+"""MiniNet-V2: its paper, what is followed, and where that leaves the paper stand in its ``facts``."""
 
 from torch import Tensor, nn
 
-from mfaranet.models.blocks import Downsampling, upsampling
+from mfaranet.models.blocks import downsampling, upsampling
 from mfaranet.models.comparator import Comparator
+from mfaranet.models.facts import Facts
 from mfaranet.models.layers import conv_bn_relu, resize_like
 
 DILATIONS = (1, 2, 1, 4, 1, 8, 1, 16, 1, 1, 1, 2, 1, 4, 1, 8)
@@ -15,8 +13,21 @@ DILATIONS = (1, 2, 1, 4, 1, 8, 1, 16, 1, 1, 1, 2, 1, 4, 1, 8)
 class MiniNetV2(Comparator):
     """Separable blocks at 1/4 and 1/8, and two convolutions of the image for the detail."""
 
+    facts = Facts(
+        title="MiniNet-V2",
+        paper="MiniNet: An Efficient Semantic Segmentation ConvNet for Real-Time Robotic Applications",
+        year=2020,
+        link="https://doi.org/10.1109/TRO.2020.2974099",
+        implementation="zh320/realtime-semantic-segmentation-pytorch",
+        licence="Apache-2.0",
+        deviation=(
+            "Against the authors' own code, its separable blocks have neither shortcut nor dropout, and a second "
+            "depthwise path in seven of the deep blocks only; downsampling leaves pooled channels raw; normalisation "
+            "and ReLU follow the last layer, so no logit is negative."
+        ),
+    )
     multiple = 8
-    official_names = (
+    linked_names = (
         (r"^detail\.", "ref."),
         (r"^encoder\.([01])\.", r"d1_2.\1."),
         *((rf"^encoder\.{2 + i}\.", f"m1_10.{i}.") for i in range(10)),
@@ -32,12 +43,12 @@ class MiniNetV2(Comparator):
 
     def __init__(self, num_classes: int = 19, in_channels: int = 3) -> None:
         super().__init__()
-        self.detail = nn.Sequential(Downsampling(in_channels, 16), Downsampling(16, 64))
+        self.detail = nn.Sequential(downsampling(in_channels, 16), downsampling(16, 64))
         self.encoder = nn.Sequential(
-            Downsampling(in_channels, 16),
-            Downsampling(16, 64),
+            downsampling(in_channels, 16),
+            downsampling(16, 64),
             *(SeparableBlock(64) for _ in range(10)),
-            Downsampling(64, 128),
+            downsampling(64, 128),
             *(SeparableBlock(128, dilation) for dilation in DILATIONS),
         )
         self.upsampling = upsampling(128, 64)
@@ -64,8 +75,3 @@ class SeparableBlock(nn.Module):
             y = y + self.dilated(x)
         y = self.pointwise(y)
         return y
-
-
-def mininet_v2(num_classes: int = 19, in_channels: int = 3) -> MiniNetV2:
-    """MiniNet-V2."""
-    return MiniNetV2(num_classes, in_channels)

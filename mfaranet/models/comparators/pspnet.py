@@ -1,25 +1,41 @@
-"""Pyramid Scene Parsing Network, 2017 (arXiv 1612.01105).
-
-What is followed, and where that leaves the paper: published.yaml, networks.pspnet.implementation.
-"""
+"""PSPNet: its paper, what is followed, and where that leaves the paper stand in its ``facts``."""
 
 from torch import Tensor, nn
 
 from mfaranet.models.backbones.resnet import DILATION, STRIDES_TO_8, Bottleneck, ResNet, deep_stem
 from mfaranet.models.blocks import PyramidPooling
 from mfaranet.models.comparator import Comparator
+from mfaranet.models.facts import Facts
 from mfaranet.models.layers import conv_bn_relu, resize_like
 
 BLOCKS = {50: (3, 4, 6, 3), 101: (3, 4, 23, 3)}
 
 
 class PSPNet(Comparator):
-    """A ResNet dilated to 1/8 of the size, pyramid pooling, a classifier. Training adds scores of layer3."""
+    """A ResNet dilated to 1/8 of the size, pyramid pooling, a classifier. Training adds scores of layer3.
 
+    Args:
+        depth: of the ResNet, 101 or 50.
+    """
+
+    facts = Facts(
+        title="PSPNet",
+        backbone="ResNet-101",
+        paper="Pyramid Scene Parsing Network",
+        year=2017,
+        link="https://arxiv.org/abs/1612.01105",
+        implementation="hszhao/semseg",
+        official=True,
+        licence="MIT",
+        deviation=(
+            "The first author's PyTorch version; the paper's results come from Caffe. Changed here: sizes that are not "
+            "8k + 1, which that code refuses, are padded to the next that is."
+        ),
+    )
     multiple = 8
     remainder = 1
     align_corners = True
-    official_names = (
+    linked_names = (
         (r"^backbone\.stem\.", "layer0."),
         (r"^backbone\.", ""),
         (r"^pyramid\.convs\.(\d)\.0\.", r"ppm.features.\1.1."),
@@ -28,7 +44,7 @@ class PSPNet(Comparator):
         (r"^auxiliary_head\.", "aux."),
     )
 
-    def __init__(self, num_classes: int, in_channels: int, depth: int) -> None:
+    def __init__(self, num_classes: int = 19, in_channels: int = 3, depth: int = 101) -> None:
         super().__init__()
         self.backbone = ResNet(
             Bottleneck, BLOCKS[depth], strides=STRIDES_TO_8, dilations=DILATION, stem=deep_stem(in_channels)
@@ -47,8 +63,3 @@ class PSPNet(Comparator):
 def _head(in_channels: int, channels: int, num_classes: int) -> nn.Sequential:
     conv = conv_bn_relu(in_channels, channels, 3)
     return nn.Sequential(*conv, nn.Dropout2d(0.1), nn.Conv2d(channels, num_classes, 1))
-
-
-def pspnet(num_classes: int = 19, in_channels: int = 3, depth: int = 101) -> PSPNet:
-    """PSPNet with ResNet-101 or, at a ``depth`` of 50, ResNet-50."""
-    return PSPNet(num_classes, in_channels, depth)

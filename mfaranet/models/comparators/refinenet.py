@@ -1,13 +1,11 @@
-"""RefineNet: Multi-Path Refinement Networks for High-Resolution Semantic Segmentation, 2017 (arXiv 1611.06612).
-
-What is followed, and where that leaves the paper: published.yaml, networks.refinenet.implementation.
-"""
+"""RefineNet: its paper, what is followed, and where that leaves the paper stand in its ``facts``."""
 
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from mfaranet.models.backbones.resnet import plain_resnet101
 from mfaranet.models.comparator import Comparator, plain_resnet_names
+from mfaranet.models.facts import Facts
 from mfaranet.models.layers import resize_like
 
 
@@ -67,8 +65,22 @@ class RefineBlock(nn.Module):
 class RefineNet(Comparator):
     """A ResNet-101, whose features four blocks fuse from coarse to fine."""
 
+    facts = Facts(
+        title="RefineNet",
+        backbone="ResNet-101",
+        paper="RefineNet: Multi-Path Refinement Networks for High-Resolution Semantic Segmentation",
+        year=2017,
+        link="https://arxiv.org/abs/1611.06612",
+        implementation="DrSleep/refinenet-pytorch",
+        licence="BSD text for non-commercial use",
+        deviation=(
+            "A port of the authors' MATLAB model; the 4-cascaded network for one scale. Against the paper (from "
+            "memory): the chains have four poolings, the coarser path has no residual units of its own, and there is "
+            "dropout. Changed here: the scores, which that code leaves at 1/4 of the size, are resized bilinearly."
+        ),
+    )
     align_corners = True
-    official_names = (
+    linked_names = (
         *plain_resnet_names(""),
         *((rf"^blocks\.{i}\.", f"{i + 1}.") for i in range(4)),
         (r"^(\d)\.adapt\.0\.", r"p_ims1d2_outl\1_dimred."),
@@ -82,7 +94,7 @@ class RefineNet(Comparator):
         (r"^head\.", "clf_conv."),
     )
 
-    def __init__(self, num_classes: int, in_channels: int) -> None:
+    def __init__(self, num_classes: int = 19, in_channels: int = 3) -> None:
         super().__init__()
         self.backbone = plain_resnet101(in_channels)
         self.blocks = nn.ModuleList(
@@ -102,8 +114,3 @@ class RefineNet(Comparator):
 
 def _conv(in_channels: int, channels: int, bias: bool = False) -> nn.Conv2d:
     return nn.Conv2d(in_channels, channels, 3, padding=1, bias=bias)
-
-
-def refinenet(num_classes: int = 19, in_channels: int = 3) -> RefineNet:
-    """RefineNet with ResNet-101."""
-    return RefineNet(num_classes, in_channels)

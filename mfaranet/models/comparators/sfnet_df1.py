@@ -1,7 +1,4 @@
-"""Semantic Flow for Fast and Accurate Scene Parsing, 2020 (arXiv 2002.10120): SFNet with the encoder DFNet V1.
-
-What is followed, and where that leaves the paper: published.yaml, networks.sfnet_df1.implementation.
-"""
+"""SFNet (DF1): its paper, what is followed, and where that leaves the paper stand in its ``facts``."""
 
 import torch
 import torch.nn.functional as F
@@ -10,6 +7,7 @@ from torch import Tensor, nn
 from mfaranet.models.backbones.dfnet import dfnet1
 from mfaranet.models.blocks import score_head
 from mfaranet.models.comparator import Comparator
+from mfaranet.models.facts import Facts
 from mfaranet.models.layers import conv_bn, conv_bn_relu, grid_mean, resize_like, spread
 
 WIDTH = 64
@@ -69,8 +67,23 @@ class SFNet(Comparator):
         deep_supervision: score each level of the way down as well, in training.
     """
 
+    facts = Facts(
+        title="SFNet (DF1)",
+        backbone="DFNet V1",
+        paper="Semantic Flow for Fast and Accurate Scene Parsing",
+        year=2020,
+        link="https://arxiv.org/abs/2002.10120",
+        implementation="lxtGH/SFSegNets",
+        official=True,
+        licence="MIT by its readme",
+        deviation=(
+            "It is the first author's second implementation. Against the paper, the last fusion resizes the levels of "
+            "the pyramid bilinearly instead of aligning them by flow, and the pyramid has three levels (1/16 and twice "
+            "1/32) where the paper's figure has four from 1/4 on."
+        ),
+    )
     align_corners = True
-    official_names = (
+    linked_names = (
         (r"^backbone\.stem\.", "backbone.stage1."),
         (r"^backbone\.layer1\.1\.", "backbone.stage1.3."),
         (r"^backbone\.layer1\.2\.", "backbone.stage1.4."),
@@ -92,7 +105,7 @@ class SFNet(Comparator):
     )
     left_out = ("criterion.", "head.dsn.")
 
-    def __init__(self, num_classes: int, in_channels: int, deep_supervision: bool) -> None:
+    def __init__(self, num_classes: int = 19, in_channels: int = 3, deep_supervision: bool = True) -> None:
         super().__init__()
         self.backbone = dfnet1(in_channels=in_channels, uncut=True)
         self.pooling = PyramidPooling(512)
@@ -124,8 +137,3 @@ class SFNet(Comparator):
         if self.training:
             maps += [head(each) for head, each in zip(self.auxiliary_heads, sums, strict=False)]
         return maps
-
-
-def sfnet_df1(num_classes: int = 19, in_channels: int = 3, deep_supervision: bool = True) -> SFNet:
-    """SFNet with DFNet V1; ``deep_supervision`` as in the class."""
-    return SFNet(num_classes, in_channels, deep_supervision)

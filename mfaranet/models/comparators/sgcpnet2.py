@@ -1,7 +1,4 @@
-"""Real-Time Semantic Segmentation via Spatial-Detail Guided Context Propagation, 2022 (arXiv 2005.11034).
-
-What is followed, and where that leaves the paper: published.yaml, networks.sgcpnet2.implementation.
-"""
+"""SGCPNet2: its paper, what is followed, and where that leaves the paper stand in its ``facts``."""
 
 from collections.abc import Callable
 
@@ -10,6 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from mfaranet.models.comparator import Comparator
+from mfaranet.models.facts import Facts
 from mfaranet.models.layers import conv_bn, conv_bn_relu
 
 STAGES = (  # blocks to 1/8, 1/16 and 1/32: kernel, expanded and output channels, activation, gate, stride
@@ -42,7 +40,20 @@ class SGCPNet(Comparator):
     the first way down, the way up and the second way down.
     """
 
-    official_names = (
+    facts = Facts(
+        title="SGCPNet2",
+        backbone="MobileNetV3-small",
+        paper="Real-Time Semantic Segmentation via Spatial-Detail Guided Context Propagation",
+        year=2022,
+        link="https://arxiv.org/abs/2005.11034",
+        implementation="zhouyuan888888/SGCPNet",
+        official=True,
+        deviation=(
+            "It has one network only: that the 2 means images of 1024x2048 is inferred. There the scores are at 1/8 "
+            "and resized outside: bilinear in training, bicubic in testing, while here both are bilinear."
+        ),
+    )
+    linked_names = (
         (r"^backbone\.stem\.0\.", "l1."),
         (r"^backbone\.stages\.0\.0\.", "l2."),
         (r"^backbone\.stages\.0\.1\.", "l3.0."),
@@ -194,8 +205,3 @@ class Fusion(nn.Module):
 def pyramid_norm() -> nn.BatchNorm2d:
     """Normalisation with the pyramid's constants, which are not PyTorch's defaults."""
     return nn.BatchNorm2d(CHANNELS, eps=1e-3, momentum=0.01)
-
-
-def sgcpnet2(num_classes: int = 19, in_channels: int = 3) -> SGCPNet:
-    """SGCPNet, which the paper calls SGCPNet2 when it runs at 1024x2048."""
-    return SGCPNet(num_classes, in_channels)

@@ -1,7 +1,4 @@
-"""ShelfNet for Fast Semantic Segmentation, 2019 (arXiv 1811.11254).
-
-What is followed, and where that leaves the paper: published.yaml, networks.shelfnet_18.implementation.
-"""
+"""ShelfNet: its paper, what is followed, and where that leaves the paper stand in its ``facts``."""
 
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -9,6 +6,7 @@ from torch import Tensor, nn
 from mfaranet.models.backbones.resnet import BasicBlock, ResNet
 from mfaranet.models.blocks import ChannelGate
 from mfaranet.models.comparator import Comparator
+from mfaranet.models.facts import Facts
 from mfaranet.models.layers import conv_bn
 
 WIDTHS = (64, 128, 256)
@@ -18,6 +16,20 @@ WIDTHS = (64, 128, 256)
 class ShelfNet18(Comparator):
     """ResNet-18, then three columns on the scales 1/8 to 1/32: up, down and up again. Two auxiliary heads."""
 
+    facts = Facts(
+        title="ShelfNet",
+        backbone="ResNet-18",
+        paper="ShelfNet for Fast Semantic Segmentation",
+        year=2019,
+        link="https://arxiv.org/abs/1811.11254",
+        implementation="juntang-zhuang/ShelfNet",
+        official=True,
+        deviation=(
+            "Its lightweight ShelfNet18 for Cityscapes. Its in-place activated normalisation is an ordinary one here "
+            "(its scale is the weight, not the weight's absolute value) and a leaky ReLU, and the block that it never "
+            "executes does not exist. Its weights are not loaded here: the names in its encoder's file are not known."
+        ),
+    )
     multiple = 32
     align_corners = True
 
@@ -114,8 +126,3 @@ def conv_bn_leaky(in_channels: int, channels: int, kernel_size: int, stride: int
 def score_head(in_channels: int, num_classes: int) -> nn.Sequential:
     """(N, in_channels, H, W) to (N, num_classes, H, W)."""
     return nn.Sequential(conv_bn_leaky(in_channels, 64, 3), nn.Conv2d(64, num_classes, 3, padding=1, bias=False))
-
-
-def shelfnet_18(num_classes: int = 19, in_channels: int = 3) -> ShelfNet18:
-    """ShelfNet18-lw, the real-time variant."""
-    return ShelfNet18(num_classes, in_channels)

@@ -1,7 +1,4 @@
-"""Rethinking BiSeNet For Real-time Semantic Segmentation, 2021 (arXiv 2104.13188): STDC2-Seg75.
-
-What is followed, and where that leaves the paper: published.yaml, networks.stdc2_seg75.implementation.
-"""
+"""STDC2-Seg75: its paper, what is followed, and where that leaves the paper stand in its ``facts``."""
 
 import torch
 import torch.nn.functional as F
@@ -10,6 +7,7 @@ from torch import Tensor, nn
 from mfaranet.models.backbones.stdc import stdc2
 from mfaranet.models.blocks import ChannelGate, score_head
 from mfaranet.models.comparator import Comparator
+from mfaranet.models.facts import Facts
 from mfaranet.models.layers import conv_bn_relu, resize_like
 
 WIDTH = 128
@@ -38,8 +36,23 @@ class FeatureFusion(nn.Module):
 class STDCSeg(Comparator):
     """Context from 1/32 and 1/16 comes down to the encoder's features at 1/8, which stand in for a spatial path."""
 
+    facts = Facts(
+        title="STDC2-Seg75",
+        backbone="STDC2",
+        paper="Rethinking BiSeNet For Real-time Semantic Segmentation",
+        year=2021,
+        link="https://arxiv.org/abs/2104.13188",
+        implementation="MichaelFan01/STDC-Seg",
+        official=True,
+        licence="MIT",
+        deviation=(
+            "Against the paper's figure, a strided block of the encoder has a depthwise convolution of stride 2 before "
+            "its second convolution. The training-only head for details at 1/8 scores no classes and is left out. 75 "
+            "stands for images at 0.75 of the size, which is the caller's affair."
+        ),
+    )
     align_corners = True
-    official_names = (
+    linked_names = (
         (r"^backbone\.stem\.0\.", "cp.backbone.features.0."),
         (r"^backbone\.layer1\.0\.", "cp.backbone.features.1."),
         *(
@@ -74,7 +87,7 @@ class STDCSeg(Comparator):
         "conv_out_sp",
     )
 
-    def __init__(self, num_classes: int, in_channels: int) -> None:
+    def __init__(self, num_classes: int = 19, in_channels: int = 3) -> None:
         super().__init__()
         self.backbone = stdc2(in_channels=in_channels)
         _, fine, middle, coarse = self.backbone.channels
@@ -96,7 +109,7 @@ class STDCSeg(Comparator):
             maps += [head(x) for head, x in zip(self.auxiliary_heads, (context, middle_context), strict=True)]
         return maps
 
-    def from_official(self, name: str, value: Tensor) -> Tensor:
+    def from_linked(self, name: str, value: Tensor) -> Tensor:
         """There all normalisation but the encoder's is in place, which scales by the weight's absolute value."""
         in_place = value.dim() == 1 and name.endswith(".weight") and not name.startswith("backbone.")
         return value.abs() + 1e-5 if in_place else value
@@ -107,8 +120,3 @@ class STDCSeg(Comparator):
         x = F.interpolate(x, (finer.shape[-2], finer.shape[-1]), mode="nearest")
         y: Tensor = self.convs[step](x)
         return y
-
-
-def stdc2_seg75(num_classes: int = 19, in_channels: int = 3) -> STDCSeg:
-    """STDC-Seg with STDC V2 (1446)."""
-    return STDCSeg(num_classes, in_channels)

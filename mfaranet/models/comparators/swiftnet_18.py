@@ -1,8 +1,4 @@
-"""In Defense of Pre-trained ImageNet Architectures for Real-time Semantic Segmentation of Road-driving Images, 2019
-(arXiv 1903.08469).
-
-What is followed, and where that leaves the paper: published.yaml, networks.swiftnet_18.implementation.
-"""
+"""SwiftNet-18: its paper, what is followed, and where that leaves the paper stand in its ``facts``."""
 
 import torch
 import torch.nn.functional as F
@@ -10,13 +6,34 @@ from torch import Tensor, nn
 
 from mfaranet.models.backbones.resnet import BasicBlock, ResNet, plain_stem
 from mfaranet.models.comparator import Comparator, plain_resnet_names
-from mfaranet.models.layers import grid_mean
+from mfaranet.models.facts import Facts
+from mfaranet.models.layers import grid_mean, resize_to
+
+WIDTH = 128
 
 
 class SwiftNet(Comparator):
     """ResNet-18, pyramid pooling at 1/32, and three steps up to 1/4 that add what the encoder has there."""
 
-    official_names = (
+    facts = Facts(
+        title="SwiftNet-18",
+        backbone="ResNet-18",
+        paper=(
+            "In Defense of Pre-trained ImageNet Architectures for Real-time Semantic Segmentation of Road-driving "
+            "Images"
+        ),
+        year=2019,
+        link="https://arxiv.org/abs/1903.08469",
+        implementation="orsic/swiftnet",
+        official=True,
+        licence="GPL-3.0",
+        deviation=(
+            "Its single-scale SwiftNetRN-18. Against the paper, the decoder takes the encoder's sums after their ReLU, "
+            "which works in place there, instead of before it. The mean and deviation that that network applies to its "
+            "input itself are left to the caller."
+        ),
+    )
+    linked_names = (
         *plain_resnet_names("backbone."),
         (r"^pooling\.reduce\.", "backbone.spp.spp.spp_bn."),
         (r"^pooling\.levels\.", "backbone.spp.spp.spp"),
@@ -29,14 +46,14 @@ class SwiftNet(Comparator):
     )
     left_out = ("backbone.img_",)
 
-    def __init__(self, num_classes: int = 19, in_channels: int = 3, width: int = 128) -> None:
+    def __init__(self, num_classes: int = 19, in_channels: int = 3) -> None:
         super().__init__()
         self.backbone = ResNet(ShortcutFirstBlock, (2, 2, 2, 2), stem=plain_stem(in_channels), stem_channels=64)
         *lateral_channels, channels = self.backbone.channels
-        self.pooling = SpatialPyramidPooling(channels, width)
-        self.laterals = nn.ModuleList(bn_relu_conv(each, width, 1) for each in reversed(lateral_channels))
-        self.blends = nn.ModuleList(bn_relu_conv(width, width, 3) for _ in lateral_channels)
-        self.classifier = bn_relu_conv(width, num_classes, 1, bias=True)
+        self.pooling = SpatialPyramidPooling(channels, WIDTH)
+        self.laterals = nn.ModuleList(bn_relu_conv(each, WIDTH, 1) for each in reversed(lateral_channels))
+        self.blends = nn.ModuleList(bn_relu_conv(WIDTH, WIDTH, 3) for _ in lateral_channels)
+        self.classifier = bn_relu_conv(WIDTH, num_classes, 1, bias=True)
 
     def scores(self, images: Tensor) -> list[Tensor]:
         *features, x = self.backbone(images)
@@ -76,7 +93,7 @@ class SpatialPyramidPooling(nn.Module):
         for rows, conv in zip(self.rows, self.levels, strict=True):
             columns = max(1, rounded_ratio(rows * width, height))
             level = conv(grid_mean(x, rows, columns))
-            maps.append(F.interpolate(level, (height, width), mode="bilinear"))
+            maps.append(resize_to(level, (height, width), align_corners=False))
         merged: Tensor = self.merge(torch.cat(maps, dim=1))
         return merged
 
@@ -97,8 +114,3 @@ def bn_relu_conv(
         nn.ReLU(inplace=True),
         nn.Conv2d(in_channels, channels, kernel_size, padding=kernel_size // 2, bias=bias),
     )
-
-
-def swiftnet_18(num_classes: int = 19, in_channels: int = 3) -> SwiftNet:
-    """SwiftNetRN-18, single scale."""
-    return SwiftNet(num_classes, in_channels)
