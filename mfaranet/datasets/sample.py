@@ -33,7 +33,7 @@ CITIES = {"train": ("ambrafeld", "lindquell", "tornwick"), "val": ("kaltmoor", "
 FRAME = 19
 INSTANCE_SUFFIX = "_gtFine_instanceIds.png"
 RARE = ("wall", "truck", "motorcycle", "fence", "bus", "bicycle", "train")
-"""Classes that chance could leave out: each scene has the next two for certain."""
+"""Classes that chance could leave out: each scene has the next three for certain."""
 
 
 # Width, height, length in metres; where the windows begin and end (shares of the height), how far they are set back.
@@ -79,7 +79,7 @@ def draw_sample(root: Path, *, size: tuple[int, int], counts: Mapping[str, int],
     for split, index in tqdm(jobs, desc="drawing sample", unit="image"):
         cities = CITIES[split]
         rng = np.random.default_rng([seed, list(CITIES).index(split), index])
-        image, instances = _draw_scene(rng, size, [RARE[(2 * index + turn) % len(RARE)] for turn in range(2)])
+        image, instances = _draw_scene(rng, size, [RARE[(3 * index + turn) % len(RARE)] for turn in range(3)])
         if split == "test":
             instances[~np.isin(instances, [ID["ego vehicle"], ID["out of roi"]])] = ID["unlabeled"]
         city = cities[index % len(cities)]
@@ -119,13 +119,13 @@ def _draw_scene(rng: np.random.Generator, size: tuple[int, int], wanted: Iterabl
 
 def _side(rng: np.random.Generator, sign: int) -> Side:
     curb = rng.uniform(2.5, 5) if sign > 0 else rng.uniform(4, 7.5)
-    walk = curb + rng.uniform(1.8, 4)
-    return Side(sign, curb, walk, walk + (rng.uniform(2, 6) if rng.random() < 0.4 else 0))
+    walk = curb + rng.uniform(2.5, 4.5)
+    return Side(sign, curb, walk, walk + (rng.uniform(2, 6) if rng.random() < 0.6 else 0))
 
 
 def _ground(scene: Scene, left: Side, right: Side, rails: bool) -> None:
     """Road, what is painted on it, and the strips beside it."""
-    rng, road, walk = scene.rng, scene.colour("stone"), scene.colour("stone")
+    rng, road, walk = scene.rng, scene.colour("asphalt"), scene.colour("slab")
     length = (NEAR, FAR)
     scene.plate((-FAR, FAR), length, scene.colour("grass"), ID["terrain"])
     for side in (left, right):
@@ -199,12 +199,12 @@ def _traffic(scene: Scene, left: Side, right: Side, missing: set[str]) -> None:
     rng, rails = scene.rng, "train" in missing
     due = sorted(missing & {"truck", "bus", "motorcycle", "bicycle"})
     for x, oncoming in ((1.7 - left.curb, True), (right.curb - 1, False), (right.curb - 3.6, False)):
-        z = rng.uniform(7, 20)
+        z = rng.uniform(6, 12)
         while z < 90:
-            chance = str(rng.choice(["car", "truck", "bus", "motorcycle", "bicycle"], p=[0.84, 0.04, 0.02, 0.04, 0.06]))
+            chance = str(rng.choice(["car", "truck", "bus", "motorcycle", "bicycle"], p=[0.72, 0.04, 0.08, 0.08, 0.08]))
             name = "train" if oncoming and rails else due.pop() if due else chance
             length = _VEHICLES.get(name, (0, 0, 2))[2]
-            z += length / 3  # large ones would hide the street
+            z += length / 4  # large ones would hide the street
             if name in _VEHICLES:
                 scene.add(z, _vehicle, name=name, x=x + rng.normal(0, 0.15), z=z, oncoming=oncoming)
             else:
@@ -222,10 +222,10 @@ def _block(scene: Scene, name: str, material: str, x: Range, y: Range, z: Range)
 
 
 def _barrier(scene: Scene, name: str, x: Range, z: Range) -> None:
-    y = (0.35, 0.85) if name == "guard rail" else (0, scene.rng.uniform(1.2, 2.8))
-    _block(scene, name, "plaster", x, y, z)
+    y = (0.35, 0.85) if name == "guard rail" else (0, scene.rng.uniform(1.8, 3))
+    _block(scene, name, "timber" if name == "fence" else "concrete", x, y, z)
     if name == "fence":
-        bars = scene.colour("paint")
+        bars = scene.colour("timber") * 1.4
         for depth in np.arange(*z, 0.5).tolist():
             scene.box(x, y, (depth, depth + 0.15), bars)
 
@@ -256,7 +256,7 @@ def _tree(scene: Scene, x: float, z: float) -> None:
 
 def _pole(scene: Scene, x: float, z: float) -> None:
     """A pole with a lamp, a sign or a traffic light."""
-    rng, colour, kind = scene.rng, scene.colour("stone"), scene.rng.integers(3)
+    rng, colour, kind = scene.rng, scene.colour("metal"), scene.rng.integers(3)
     radius, height = rng.uniform(0.05, 0.1), rng.uniform(2.8, 3.6)
     if kind == 0:
         height *= 2
@@ -264,7 +264,7 @@ def _pole(scene: Scene, x: float, z: float) -> None:
     scene.box((x - radius, x + radius), (0, height), (z, z + radius), colour, ID["pole"])
     if kind == 1:
         corners = int(rng.choice([3, 4, 12]))
-        for size, face in ((rng.uniform(0.38, 0.5), scene.colour("paint")), (0.22, PALE)):
+        for size, face in ((rng.uniform(0.38, 0.5), scene.colour("sign")), (0.22, PALE)):
             scene.board(x, z, 1, disc(0, height - 0.4, size, corners), face, ID["traffic sign"])
     if kind == 2:
         scene.box((x - 0.22, x + 0.22), (height - 1, height + 0.1), (z, z + 0.3), DARK, ID["traffic light"])
@@ -274,7 +274,7 @@ def _pole(scene: Scene, x: float, z: float) -> None:
 def _person(scene: Scene, x: float, z: float) -> None:
     # Far away people cannot be told apart; there Cityscapes has one id for the group.
     value = scene.instance("person") if z < 35 else ID["person"]
-    rng, coat, trousers = scene.rng, scene.colour("paint"), scene.colour("paint")
+    rng, coat, trousers = scene.rng, scene.colour("coat"), scene.colour("trousers")
     tall, stride = rng.uniform(0.88, 1.08), rng.uniform(0.05, 0.3)
     put = partial(scene.board, x, z, tall)
     scene.plate((x - 0.3, x + 0.3), (z - 0.1, z + 0.3), DARK * 1.4)
@@ -287,7 +287,7 @@ def _person(scene: Scene, x: float, z: float) -> None:
 
 def _two_wheeler(scene: Scene, name: str, x: float, z: float, ridden: bool) -> None:
     """A bicycle or a motorcycle, seen at an angle, and its rider."""
-    value, colour, heavy = scene.instance(name), scene.colour("paint"), name == "motorcycle"
+    value, colour, heavy = scene.instance(name), scene.colour(name), name == "motorcycle"
     put = partial(scene.board, x, z, scene.rng.uniform(0.35, 1))
     thick = 0.3 if heavy else 0.08
     scene.plate((x - 0.5, x + 0.5), (z - 0.1, z + 0.4), DARK * 1.4)
@@ -298,8 +298,8 @@ def _two_wheeler(scene: Scene, name: str, x: float, z: float, ridden: bool) -> N
     for start, end in ((back, saddle), (saddle, pedal), (saddle, bar), (pedal, bar), (front, bar)):
         put(segment(start, end, thick), colour, value)
     if ridden:
-        rider, coat = scene.instance("rider"), scene.colour("paint")
-        put(segment((-0.2, 1.0), (0.05, 0.35), 0.2), scene.colour("paint"), rider)
+        rider, coat = scene.instance("rider"), scene.colour("vest")
+        put(segment((-0.2, 1.0), (0.05, 0.35), 0.2), scene.colour("vest") * 0.6, rider)
         put(segment((-0.2, 0.9), (0.1, 1.5), 0.42), coat, rider)
         put(segment((0.1, 1.4), (0.4, 1.1), 0.13), coat * 0.9, rider)
         put(disc(0.15, 1.68, 0.15), DARK if heavy else scene.colour("skin"), rider)
@@ -308,14 +308,14 @@ def _two_wheeler(scene: Scene, name: str, x: float, z: float, ridden: bool) -> N
 def _vehicle(scene: Scene, name: str, x: float, z: float, oncoming: bool) -> None:
     *dimensions, sill, roof, inset = _VEHICLES[name]
     width, height, length = (scene.rng.uniform(0.92, 1.08) * np.array(dimensions)).tolist()
-    value, body, half = scene.instance(name), scene.colour("paint"), width / 2
+    value, body, half = scene.instance(name), scene.colour(name), width / 2
     scene.plate((x - half - 0.15, x + half + 0.15), (z - 0.4, z + length), DARK * 1.4)
     layers = ((0, 0.12, 0.12, DARK), (0.1, sill, 0, body), (sill, roof, inset, GLASS), (roof, 1, inset, body * 1.1))
     for low, high, back, colour in layers:
         row, column = (x - half + back, x + half - back), (z + 5 * back, z + length - 5 * back)
         scene.box(row, (low * height, high * height), column, colour, value)
     if name == "truck" and oncoming:
-        scene.box((x - half, x + half), (0.4, 2.7), (z - 0.1, z + 2), scene.colour("paint"), value)
+        scene.box((x - half, x + half), (0.4, 2.7), (z - 0.1, z + 2), scene.colour("truck"), value)
         scene.box((x - half + 0.1, x + half - 0.1), (1.6, 2.4), (z - 0.2, z), GLASS, value)
     for axle in (z + 0.18 * length, z + 0.8 * length):
         scene.fill([(x - np.sign(x) * half, y, depth) for depth, y in disc(axle, 0.33, 0.33).tolist()], DARK, value)
