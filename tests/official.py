@@ -3,6 +3,7 @@
 import json
 import re
 import zlib
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -79,6 +80,12 @@ def as_row(layer: Layer) -> tuple[str, ...]:
 
 
 def tensor_of(key: str, shape: list[int]) -> Tensor:
+    """By the rule; to be copied, not changed."""
+    return _drawn(key, tuple(shape))
+
+
+@lru_cache(500)  # the entries of one network, which several tests fill in turn
+def _drawn(key: str, shape: tuple[int, ...]) -> Tensor:
     seed = zlib.crc32(key.encode()) & 0xFFFFFFFF
     n = np.random.RandomState(seed).standard_normal(shape)
     last = key.rsplit(".", 1)[1]

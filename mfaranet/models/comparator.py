@@ -48,7 +48,9 @@ class Comparator(nn.Module):
     def _lacking(self, length: int) -> int:
         if length < self.least:
             return self.least - length
-        return (self.remainder - length) % self.multiple
+        more = length - self.remainder
+        # Not the shorter -more % multiple: with a quotient, an exported program's sizes are simple.
+        return (more + self.multiple - 1) // self.multiple * self.multiple - more
 
     def _resize(self, scores: Tensor, images: Tensor) -> Tensor:
         return resized(scores, (images.shape[-2], images.shape[-1]), self.align_corners)
