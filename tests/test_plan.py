@@ -72,7 +72,7 @@ def test_a_new_network_makes_no_other_run_stale(stale: Any) -> None:
         (project.root / f"{NETWORK}/newnet.py").write_text(text)
 
     assert stale(edit) == set()
-    name = {"network": {"name": "newnet"}, "train": {}, "evaluate": {}}
+    name = {"network": {"name": "newnet"}}
     assert stale(lambda project: project.change("experiments", "newnet", value=name)) == OF_ALL_NETWORKS
 
 
@@ -100,16 +100,19 @@ def test_a_learning_rate_of_one_experiment(stale: Any) -> None:
     def edit(project: Project) -> None:
         project.change("experiments", "dropout", "train", value={"base_lr": 0.01})
 
-    assert stale(edit) == {"sample/train/dropout.yaml"}
+    # The last three say by which settings the results are that they show.
+    shown = {"sample/summary.yaml", "sample/tables/details.yaml", "sample/figures.yaml"}
+    assert stale(edit) == {"sample/train/dropout.yaml", *shown}
 
 
 def test_a_base_setting_that_is_overridden(stale: Any, project: Project) -> None:
     profile = project.params()["profiles"]["sample"]["train"]
     assert profile["epochs"] != 777 != project.params()["train"]["epochs"]
     assert stale(lambda project: project.change("train", "epochs", value=777)) == set()
-    # base_lr: by two of the compared networks, which are not selected, but by no profile.
-    found = stale(lambda project: project.change("train", "base_lr", value=0.007))
-    assert found == {f"sample/train/{name}.yaml" for name in project.params()["run"]["experiments"]}
+    found = stale(lambda project: project.change("train", "momentum", value=0.8))
+    trained = {f"sample/train/{name}.yaml" for name in project.params()["run"]["experiments"]}
+    assert trained <= found
+    assert {name.split("/")[1] for name in found - trained} == {"summary.yaml", "figures.yaml", "tables"}
 
 
 def test_a_loss_makes_no_measurement_stale(stale: Any) -> None:

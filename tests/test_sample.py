@@ -11,7 +11,7 @@ from PIL import Image
 
 from mfaranet.datasets.sample import CITIES, draw_sample
 
-DEFAULT = {"train": 48, "val": 16, "test": 2}
+DEFAULT = {"train": 48, "val": 12, "test": 2}
 SMALL = (64, 128)
 REAL = {label.id: label for label in labels if label.id >= 0}
 SCORED = {label.id for label in REAL.values() if not label.ignoreInEval}

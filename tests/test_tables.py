@@ -401,18 +401,8 @@ def test_a_table_shows_what_its_sources_hold_and_no_more(tmp_path: Path, kind: s
     root = timed(results(results(results(tmp_path / "all"), "branch_1"), "other", 0.3))
     now = known("base", "branch_1")
     whole = build(root, kind, "base", "branch_1", measurement="strict", now=now)
-    of_kind = {"experiments": ["base", "branch_1"], "protocols": ["full_image"], "measurement": "strict"}
-    keys = {
-        "overall": ("experiments", "protocols", "measurement"),
-        "per_class": ("experiments", "protocols"),
-        "latency": ("measurement",),
-        "comparison": ("measurement",),
-    }.get(kind, ())
-    settings = {"kind": kind, "title": "A title", **{key: of_kind[key] for key in keys}}
-    if kind == "comparison":
-        settings["protocol"] = "full_image"
-    checked: Any = TypeAdapter(TableSettings).validate_python(settings)
-    found = sources(checked, Results(root, now))
+    measured = "strict" if kind in ("overall", "latency", "comparison") else None
+    found = sources(kind, measured, Results(root, now))
     assert ("complexity/other" in found) == (kind == "complexity")
     assert "evaluate/other" not in found
     part = tmp_path / "part"

@@ -89,13 +89,16 @@ def _of_one(params: Params, dataset: str) -> Iterator[Run]:
     for name in run.submissions:
         yield ("submission", name), _evaluation(every[name]), _modules(every[name].network)
     yield from _measurements(params, dataset, every)
-    experiments = {name: _of_results(params, name, every) for name in every}
     tables = {name: params.table(name) for name in params.tables}
     shown = {name: _shown(table, params, dataset) for name, table in tables.items()}
+    known = params.members([*params.measured_experiments, *(each for names in shown.values() for each in names)])
+    experiments = {name: _of_results(params, name, every) for name in known}
     summary = {
         "experiments": experiments,
-        "tables": {name: _dump(table) for name, table in tables.items()},
-        "shown_by": shown,
+        "tables": {
+            name: {"kind": table.kind, "measurement": getattr(table, "measurement", None), "experiments": shown[name]}
+            for name, table in tables.items()
+        },
         "shown": _dump(params.shown),
         "protocols": params.evaluate["protocols"],
     }

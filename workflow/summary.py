@@ -3,7 +3,7 @@
 import typer
 
 from mfaranet.files import atomic_folder, write_json
-from mfaranet.schema import Shown, TableSettings
+from mfaranet.schema import Shown
 from mfaranet.tables.results import Results
 from mfaranet.tables.summary import scores, sources
 from workflow.common import Paths, start
@@ -22,12 +22,11 @@ def main(dataset: str = typer.Argument(help="a data set of params.yaml")) -> Non
         for name, each in every.items():
             if each["selected"] and results.recorded(name):
                 write_json(folder / f"{name}.json", scores(results, name, planned.settings["protocols"], shown))
-    tables: dict[str, TableSettings] = planned.part("tables", dict[str, TableSettings])
     with atomic_folder(paths.sources) as folder:
-        for name, table in tables.items():
-            stored = Results(paths.results, {each: every[each] for each in planned.settings["shown_by"][name]})
-            digests = {key: digest(content) for key, content in sources(table, stored).items()}
-            write_json(folder / f"{name}.json", digests)
+        for name, table in planned.settings["tables"].items():
+            stored = Results(paths.results, {each: every[each] for each in table["experiments"]})
+            found = sources(table["kind"], table["measurement"], stored)
+            write_json(folder / f"{name}.json", {key: digest(content) for key, content in found.items()})
     typer.echo(f"summary: {paths.metrics}")
 
 

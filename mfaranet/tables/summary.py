@@ -2,15 +2,15 @@
 
 from typing import Any
 
-from mfaranet.schema import ComplexityTable, LatencyTable, Shown, TableSettings, size_name
+from mfaranet.schema import Shown, size_name
 from mfaranet.tables.results import COUNTS, Results
 
 _OF_ONE_RUN = {"commit", "modified", "plan", "params_sha256", "code_sha256"}
 _BY_NETWORK = "networks"
 
 
-def sources(table: TableSettings, results: Results) -> dict[str, Any]:
-    """All that a table shows, by the folder that it lies in, and the experiment.
+def sources(kind: str, measurement: str | None, results: Results) -> dict[str, Any]:
+    """All that a table of a kind shows, by the folder that it lies in, and the experiment.
 
     A table whose sources are as before is as before: of what is kept by experiment, counts and timings, those of others
     do not matter.
@@ -20,13 +20,12 @@ def sources(table: TableSettings, results: Results) -> dict[str, Any]:
         f"evaluate/{name}": [results.content(f"evaluate/{name}", file) for file in ("metrics.json", "run.json")]
         for name in recorded
     }
-    measurement = getattr(table, "measurement", None)
     timings = results.timings(measurement) if measurement else None
-    for file, whole in ((COUNTS, ComplexityTable), (timings, LatencyTable)):
+    for file, whole in ((COUNTS, "complexity"), (timings, "latency")):
         if file is None:
             continue
         entries = results.content(*file)
-        names = entries if isinstance(table, whole) else results.experiments
+        names = entries if kind == whole else results.experiments
         run = results.run(file[0])
         facts = run.get(_BY_NETWORK, {})
         shown = {name: entries[name] for name in names if name in entries}
