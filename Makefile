@@ -28,6 +28,7 @@ bench: $(READY)
 	python -m benchmarks.pruning
 	python -m benchmarks.threads
 	python -m benchmarks.engines
+	python -m benchmarks.bookkeeping
 
 # A downloaded zip has no .git, and DVC wants to be told.
 scm: $(READY)
