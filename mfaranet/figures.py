@@ -155,7 +155,7 @@ def classes(results: Results, experiments: Sequence[str], protocol: str, title: 
 def confusion(results: Results, experiment: str, protocol: str, title: str) -> Figure:
     """Of the pixels of each class, the share that is predicted as each; classes that do not occur are grey."""
     table = pd.read_csv(results.root / "evaluate" / experiment / "confusion.csv")
-    table = table[table["protocol"] == protocol].set_index("truth").drop(columns="protocol")
+    table = table[table["protocol"] == protocol].set_index("ground_truth").drop(columns="protocol")
     shares = 100 * table.div(table.sum(axis=1), axis=0)
     figure, axes = _figure(f"{label(experiment)}, {title}", height=COLUMN)
     axes.set_facecolor("lightgrey")
@@ -163,7 +163,7 @@ def confusion(results: Results, experiment: str, protocol: str, title: str) -> F
     axes.set_xticks(range(len(table)), table.columns, rotation=90, fontsize=7)
     axes.set_yticks(range(len(table)), table.index, fontsize=7)
     axes.set_xlabel("predicted")
-    axes.set_ylabel("truth")
+    axes.set_ylabel("ground truth")
     figure.colorbar(image, ax=axes, label="pixels of the class (%)", shrink=0.8)
     return figure
 

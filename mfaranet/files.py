@@ -52,7 +52,7 @@ def read_json(path: Path) -> Any:
     """The content of a JSON file that a stage wrote.
 
     Raises:
-        InputError: the file is missing or damaged.
+        InputError: the file is missing or corrupt.
     """
     try:
         return json.loads(path.read_text(encoding="utf-8"))

@@ -172,7 +172,7 @@ FAULTS: dict[str, tuple[Callable[[Path], object], str]] = {
 
 
 @pytest.mark.parametrize(("damage", "message"), FAULTS.values(), ids=FAULTS.keys())
-def test_a_damaged_set_is_refused(
+def test_a_corrupt_set_is_refused(
     camvid_set: Path, tmp_path: Path, damage: Callable[[Path], object], message: str
 ) -> None:
     damage(camvid_set)
@@ -363,7 +363,7 @@ CITY_FAULTS: dict[str, tuple[Callable[[Path], object], list[str]]] = {
 
 
 @pytest.mark.parametrize(("damage", "messages"), CITY_FAULTS.values(), ids=CITY_FAULTS.keys())
-def test_a_damaged_tree_is_refused(tmp_path: Path, damage: Callable[[Path], object], messages: list[str]) -> None:
+def test_a_corrupt_tree_is_refused(tmp_path: Path, damage: Callable[[Path], object], messages: list[str]) -> None:
     root, output = write_city(tmp_path / "tree"), tmp_path / "out" / "town"
     damage(root)
     text = refused(lambda: write_tree(root, output), output)
@@ -413,7 +413,7 @@ def test_cityscapes_zips_missing_or_wrong(tmp_path: Path) -> None:
         cityscapes.find(given, tmp_path / "scratch", LAYOUT)
     start = whole.index(b"labelIds.png") + len(b"labelIds.png")
     archive.write_bytes(whole[:start] + b"\0" * 40 + whole[start + 40 :])
-    with pytest.raises(InputError, match="damaged"):
+    with pytest.raises(InputError, match="corrupt"):
         cityscapes.find(given, tmp_path / "scratch", LAYOUT)
 
 
@@ -459,7 +459,7 @@ def test_dataset_refuses_what_is_not_there(town: Path) -> None:
             SegmentationDataset(town, split)
     dataset = SegmentationDataset(town, "val")
     truncate(town / "images/val/town0_val_000000.png")
-    with pytest.raises(InputError, match=r"images/val/town0_val_000000\.png is missing or damaged"):
+    with pytest.raises(InputError, match=r"images/val/town0_val_000000\.png is missing or corrupt"):
         dataset[0]
     (town / "labels/val/town0_val_000000.png").unlink()
     with pytest.raises(InputError, match="1 images and 0 labels instead of 1 pairs"):

@@ -256,7 +256,7 @@ def test_what_cannot_be_read_right_is_refused_with_a_sentence(name: str, tmp_pat
 def test_prepared_pictures_that_were_spoilt_are_refused_too(tmp_path: Path) -> None:
     for name in ("bomb.png", "empty.png", "part.png", "nothing.png", "folder.png"):
         WRONG[name][0](tmp_path / name)
-        with pytest.raises(InputError, match=f"{name} is missing or damaged; prepare the data set again"):
+        with pytest.raises(InputError, match=f"{name} is missing or corrupt; prepare the data set again"):
             read_png(tmp_path / name)
 
 

@@ -123,7 +123,7 @@ def test_a_pickle_that_could_run_code_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"no file of plain tensors.*could run any code, so it is refused"):
         mfaranet.load_official_checkpoint(model, path)
     path.write_bytes(b"<html>Google Drive: quota exceeded</html>")
-    with pytest.raises(InputError, match=r"model.pkl is no file of plain tensors: either damaged"):
+    with pytest.raises(InputError, match=r"model.pkl is no file of plain tensors: either corrupt"):
         mfaranet.load_official_checkpoint(model, str(path))
     with pytest.raises(InputError, match="does not exist"):
         mfaranet.load_official_checkpoint(model, tmp_path / "nothing.pth")

@@ -229,7 +229,7 @@ def test_the_command_says_one_sentence(checkpoint: Path, photo: Path, tmp_path: 
     torch.save({"net": {}}, tmp_path / "best.pt")
     assert "best.pt is a file of torch.save" in run(tmp_path / "best.pt", photo)
     assert "`mfaranet convert`" in run(tmp_path / "best.pt", photo)
-    assert "damaged, or no safetensors file" in run(photo, photo)
+    assert "corrupt, or no safetensors file" in run(photo, photo)
     colourless = tmp_path / "colourless.safetensors"
     model, facts = checkpoints.load_trained(checkpoint)
     checkpoints.save(model, colourless, {**facts, "colours": []})

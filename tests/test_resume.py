@@ -114,7 +114,7 @@ def test_killed_after_the_last_epoch(
     assert "going on after epoch 5" in capsys.readouterr().err
 
 
-def test_a_damaged_state_falls_back_to_the_one_before(
+def test_a_corrupt_state_falls_back_to_the_one_before(
     data: Path, tmp_path: Path, whole: dict[str, bytes], capsys: pytest.CaptureFixture[str]
 ) -> None:
     killed(data, tmp_path, 5)
@@ -130,8 +130,8 @@ def test_a_damaged_state_falls_back_to_the_one_before(
         clear_outputs(tmp_path)
         run(data, tmp_path)
         said = capsys.readouterr().err
-        assert "epoch_0004.pt is damaged" in said
-        assert (own(tmp_path) / "epoch_0004.damaged").read_bytes() == spoilt
+        assert "epoch_0004.pt is corrupt" in said
+        assert (own(tmp_path) / "epoch_0004.corrupt").read_bytes() == spoilt
         assert "going on after epoch 3" in said
         assert files(tmp_path) == whole
 

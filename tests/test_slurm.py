@@ -15,7 +15,7 @@ from project import REPOSITORY, smallest
     reason="Debian's slurm-wlm and munge are not installed",
 )
 def test_on_slurm(tmp_path: Path) -> None:
-    """Requests as in dvc.yaml, a card among them, more memory after a failure; DVC finds nothing left to do."""
+    """Requests as in dvc.yaml, a GPU among them, more memory after a failure; DVC finds nothing left to do."""
     project = smallest(tmp_path)
     graph = project.root / "dvc.yaml"
     # Fails where the first attempt leaves no mark.
@@ -27,8 +27,8 @@ def test_on_slurm(tmp_path: Path) -> None:
         *("--slurm-keep-successful-logs", "--slurm-status-command", "squeue"),
         *("--slurm-init-seconds-before-status-checks", "3"),
     )
-    # Seven stages, one of them twice.
-    assert len(re.findall(r"has been submitted with SLURM jobid", said)) == 8
+    # Eight stages, one of them twice.
+    assert len(re.findall(r"has been submitted with SLURM jobid", said)) == 9
     logs = sorted((project.root / ".snakemake/slurm_logs/rule_weights_sample").glob("*.log"))
     assert [re.findall(r"\bmem_mb=(\d+)", log.read_text())[-1] for log in logs] == ["2000", "4000"]
     assert project.changed() == set()

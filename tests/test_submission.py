@@ -173,7 +173,7 @@ def shrink(path: Path) -> None:
 @pytest.mark.parametrize(
     ("spoil", "message"),
     [
-        (damage, rf"{STEMS[1]}\.png is missing or damaged; prepare"),
+        (damage, rf"{STEMS[1]}\.png is missing or corrupt; prepare"),
         (Path.unlink, "2 of 3 test images are there"),
         (shrink, rf"{STEMS[1]}\.png has mode and size \('L', 32, 64\) instead of \('L', 64, 128\)"),
     ],

@@ -239,7 +239,7 @@ def test_a_file_of_torch_is_called_so(name: str, tmp_path: Path) -> None:
     assert "run the stage" not in str(refused.value)
 
 
-def test_a_damaged_or_foreign_checkpoint_is_refused(tmp_path: Path) -> None:
+def test_a_corrupt_or_foreign_checkpoint_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "last.safetensors"
     path.mkdir()
     with pytest.raises(InputError, match="cannot be read"):

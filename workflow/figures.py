@@ -33,7 +33,7 @@ def main(dataset: str = typer.Argument(help="a data set of params.yaml")) -> Non
 
 
 def draw_predictions(settings: FigureSettings, protocol: str, dataset: str, experiments: list[str]) -> None:
-    """Some images of the split, their truth, and what each experiment's network made of them."""
+    """Some images of the split, their ground truth, and what each experiment's network made of them."""
     images = SegmentationDataset(Paths(dataset).data, SPLIT)
     record = images.record
     rows = []
@@ -44,7 +44,7 @@ def draw_predictions(settings: FigureSettings, protocol: str, dataset: str, expe
             folder = Paths(dataset, experiment).predictions / protocol
             row.append(colour_ids(read_png(folder / f"{images.stems[index]}.png")[0], record))
         rows.append(row)
-    columns = ["image", "truth", *map(label, experiments)]
+    columns = ["image", "ground truth", *map(label, experiments)]
     draw_grid(f"{record.title}, {SPLIT}, {protocol}", columns, rows, Paths(dataset).pictures / "pictures.png")
 
 

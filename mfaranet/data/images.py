@@ -29,7 +29,7 @@ def read_image(path: Path) -> Tensor:
     is the photograph.
 
     Raises:
-        InputError: the file is missing, damaged or no picture; it has more pixels than Pillow trusts; it is animated
+        InputError: the file is missing, corrupt or no picture; it has more pixels than Pillow trusts; it is animated
             or has several pages; its pixels are floats or wide integers, of which nobody knows what is white.
     """
     try:
@@ -46,7 +46,7 @@ def read_image(path: Path) -> Tensor:
         ) from None
     except UnidentifiedImageError:
         raise InputError(f"{path} is no readable image; these kinds are read: {', '.join(_FORMATS)}") from None
-    except Exception as error:  # Pillow raises half a dozen kinds on damaged files
+    except Exception as error:  # Pillow raises half a dozen kinds on corrupt files
         raise InputError(f"{path} is no readable image, perhaps cut short ({error})") from None
     if pixels is None:
         raise InputError(f"{path} {fault}")

@@ -9,8 +9,8 @@ from PIL import Image
 
 from mfaranet.datasets.source import DataError, Source
 
-DAMAGED = (
-    "missing or damaged files: replace them from the original archive, "
+CORRUPT = (
+    "missing or corrupt files: replace them from the original archive, "
     "or remove the half-extracted folder and extract again"
 )
 _FORMAT = "files of another format: take the original PNG files; converting a JPEG does not bring back what it has lost"
@@ -31,7 +31,7 @@ def read_rgb(path: Path, source: Source) -> tuple[bytes, NDArray[np.uint8]]:
     """The file, and its pixels (H, W, 3).
 
     Raises:
-        DataError: it is damaged, no 8-bit RGB or of another size.
+        DataError: it is corrupt, no 8-bit RGB or of another size.
     """
     data, bits, colour = _read(path, source)
     if (bits, colour) != (8, "RGB"):
@@ -43,7 +43,7 @@ def read_ids(path: Path, source: Source) -> NDArray[np.uint8]:
     """The ids (H, W) of a label: the values of a grey file as they are stored, or the indices of a palette.
 
     Raises:
-        DataError: it is damaged, has more than 8 bits or several channels, or is of another size.
+        DataError: it is corrupt, has more than 8 bits or several channels, or is of another size.
     """
     data, bits, colour = _read(path, source)
     if bits > 8 or colour not in ("grey", "palette"):
@@ -60,7 +60,7 @@ def _read(path: Path, source: Source) -> tuple[bytes, int, str]:
     try:
         data = path.read_bytes()
     except OSError as error:
-        raise DataError(f"{source.shown(path)}: cannot be read ({error.strerror})", DAMAGED) from None
+        raise DataError(f"{source.shown(path)}: cannot be read ({error.strerror})", CORRUPT) from None
     if len(data) < 33 or not data.startswith(_SIGNATURE):
         raise _foreign(data, source.shown(path))
     return data, data[24], _COLOURS.get(data[25], "unknown")
@@ -70,7 +70,7 @@ def _foreign(data: bytes, shown: str) -> DataError:
     try:
         found = Image.open(io.BytesIO(data), formats=_OTHERS).format
     except Exception:  # Pillow raises half a dozen kinds
-        return DataError(f"{shown}: unreadable or truncated PNG", DAMAGED)
+        return DataError(f"{shown}: unreadable or truncated PNG", CORRUPT)
     return DataError(f"{shown}: a {found} file instead of a PNG", _FORMAT)
 
 
@@ -86,6 +86,6 @@ def _decode(data: bytes, path: Path, source: Source) -> Image.Image:
         Image.open(io.BytesIO(data), formats=["PNG"]).verify()
         image = Image.open(io.BytesIO(data), formats=["PNG"])
         image.load()
-    except Exception:  # Pillow raises half a dozen kinds on damaged files
-        raise DataError(f"{source.shown(path)}: unreadable or truncated PNG", DAMAGED) from None
+    except Exception:  # Pillow raises half a dozen kinds on corrupt files
+        raise DataError(f"{source.shown(path)}: unreadable or truncated PNG", CORRUPT) from None
     return image

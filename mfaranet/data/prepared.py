@@ -78,7 +78,7 @@ class SegmentationDataset(Dataset[tuple[Tensor, Tensor]]):
     ``transform(image, label)``, where given, makes the item of them.
 
     Raises:
-        InputError: the split has no labels, or the folder is not as it was prepared; for an item, a damaged file.
+        InputError: the split has no labels, or the folder is not as it was prepared; for an item, a corrupt file.
     """
 
     def __init__(self, root: Path, split: str, transform: Callable[[Tensor, Tensor], Any] | None = None) -> None:
@@ -111,10 +111,10 @@ def read_png(path: Path) -> Tensor:
     """Pixels (channels, H, W), uint8.
 
     Raises:
-        InputError: the file is missing or damaged.
+        InputError: the file is missing or corrupt.
     """
     try:
         pixels = np.atleast_3d(np.array(Image.open(path)))
-    except Exception:  # Pillow raises half a dozen kinds on damaged files
-        raise InputError(f"{path} is missing or damaged; prepare the data set again") from None
+    except Exception:  # Pillow raises half a dozen kinds on corrupt files
+        raise InputError(f"{path} is missing or corrupt; prepare the data set again") from None
     return torch.from_numpy(pixels).permute(2, 0, 1)

@@ -16,7 +16,7 @@ from mfaranet.datasets.disks import is_visible
 from mfaranet.errors import InputError
 
 ENDINGS = (".zip", ".tar", ".tgz", ".tar.gz")
-_DAMAGED = (zipfile.BadZipFile, tarfile.TarError, gzip.BadGzipFile, zlib.error, lzma.LZMAError, EOFError)
+_CORRUPT = (zipfile.BadZipFile, tarfile.TarError, gzip.BadGzipFile, zlib.error, lzma.LZMAError, EOFError)
 _Member = tuple[str, Callable[[], IO[bytes] | None] | None]
 """Name, and what opens it if it is a plain file."""
 
@@ -27,7 +27,7 @@ def extract(archive: Path, folder: Path, suffixes: tuple[str, ...]) -> None:
     Only plain files are written, below ``folder``, with nothing of the archive's but their content.
 
     Raises:
-        InputError: the file is no such archive, is damaged, or has a member that would land outside ``folder`` or
+        InputError: the file is no such archive, is corrupt, or has a member that would land outside ``folder`` or
             is a link or device.
     """
     # A tar first: a zip inside one makes it look like a zip.
@@ -49,8 +49,8 @@ def extract(archive: Path, folder: Path, suffixes: tuple[str, ...]) -> None:
                 raise InputError(f"{archive}: member {name} points outside the archive; do not use this file")
             if is_visible(path):
                 _write(opened() if opened else None, folder / path, f"{archive}: member {name}")
-    except _DAMAGED as error:
-        raise InputError(f"{archive} is damaged ({error}); download it again") from None
+    except _CORRUPT as error:
+        raise InputError(f"{archive} is corrupt ({error}); download it again") from None
     except (RuntimeError, NotImplementedError) as error:  # zipfile's for a password and for a method it does not have
         raise InputError(f"{archive} cannot be extracted here ({error}); do it by hand and give the folder") from None
 

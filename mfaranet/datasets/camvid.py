@@ -8,7 +8,7 @@ from pathlib import Path, PurePosixPath
 
 import pooch
 
-from mfaranet.data.png import DAMAGED
+from mfaranet.data.png import CORRUPT
 from mfaranet.data.prepared import SPLITS
 from mfaranet.datasets.archives import extract
 from mfaranet.datasets.disks import is_visible, locate, read_lines, visible
@@ -155,7 +155,7 @@ def _list(path: Path, known: Collection[str]) -> tuple[list[str], list[DataError
         known: stems of the files that are there.
     """
     if not path.is_file():
-        return [], [DataError(f"{path.name}: missing", DAMAGED)]
+        return [], [DataError(f"{path.name}: missing", CORRUPT)]
     stems: list[str] = []
     problems: list[DataError] = []
     for number, line in enumerate(read_lines(path), 1):
@@ -208,7 +208,7 @@ def _unmatched(split: str, stems: list[str], files: Mapping[str, Mapping[str, Pa
     for folder, partner in ((images, labels), (labels, images)):
         for stem in stems:
             if stem not in files[folder]:
-                mend = DAMAGED if stem in files[partner] else _UNKNOWN_NAME
+                mend = CORRUPT if stem in files[partner] else _UNKNOWN_NAME
                 problems.append(DataError(f"{folder}/{stem}.png: listed in {split}.txt, but missing", mend))
         for stem, path in files[folder].items():
             if stem not in stems:

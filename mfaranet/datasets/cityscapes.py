@@ -7,7 +7,7 @@ from pathlib import Path
 
 from cityscapesscripts.helpers import labels as official
 
-from mfaranet.data.png import DAMAGED
+from mfaranet.data.png import CORRUPT
 from mfaranet.data.prepared import SPLITS
 from mfaranet.datasets.archives import ENDINGS, extract
 from mfaranet.datasets.disks import locate, visible
@@ -85,7 +85,7 @@ def read(parts: Mapping[str, Path], origin: Path, layout: Layout) -> Source:
         count = sum(pair.split == split for pair in found)
         if count != expected:
             text = f"{IMAGES}/{split}: {count} images instead of {expected}"
-            problems.append(DataError(text, DAMAGED if count < expected else _TOO_MANY))
+            problems.append(DataError(text, CORRUPT if count < expected else _TOO_MANY))
     roots = tuple(folder.parent for folder in parts.values())
     return Source(origin, roots, layout.title, layout.complete, label_set(), layout.size, found, problems)
 
@@ -142,7 +142,7 @@ def _match(parts: Mapping[str, Path]) -> tuple[list[Pair], list[DataError]]:
             alone = [(IMAGES, images[key], "image without label") for key in images.keys() - labels.keys()]
             alone += [(LABELS, labels[key], "label without image") for key in labels.keys() - images.keys()]
             for part, path, what in sorted(alone):
-                problems.append(DataError(f"{path.relative_to(parts[part].parent)}: {what}", DAMAGED))
+                problems.append(DataError(f"{path.relative_to(parts[part].parent)}: {what}", CORRUPT))
         found += [Pair(split, key.split("/")[-1], path, labels.get(key)) for key, path in images.items()]
         problems += twice
     return found, problems

@@ -19,10 +19,10 @@ def confusion_matrix(prediction: Tensor, label: Tensor, num_classes: int) -> Ten
 
 
 def intersection_over_union(confusion: Tensor) -> Tensor:
-    """IoU per class (C), float64, of a confusion matrix (C, C) with the truth in rows.
+    """IoU per class (C), float64, of a confusion matrix (C, C) with the ground truth in rows.
 
-    NaN for a class that neither truth nor prediction holds, as in cityscapesScripts. On the CPU, as all that follows:
-    not every device has float64.
+    NaN for a class that neither ground truth nor prediction holds, as in cityscapesScripts. On the CPU, as all that
+    follows: not every device has float64.
     """
     confusion = confusion.cpu().double()
     hit = confusion.diagonal()
@@ -30,7 +30,7 @@ def intersection_over_union(confusion: Tensor) -> Tensor:
 
 
 def class_accuracy(confusion: Tensor) -> Tensor:
-    """Share of each class's pixels that are predicted right (C), float64; NaN for a class that the truth has not."""
+    """Share of each class's pixels that are predicted right (C), float64; NaN for a class without ground truth."""
     confusion = confusion.cpu().double()
     return confusion.diagonal() / confusion.sum(1)
 
@@ -52,7 +52,7 @@ def summarise(confusion: Tensor, classes: list[str]) -> dict[str, Any]:
 
 
 def constant_prediction(class_pixels: list[int], predicted: int) -> Tensor:
-    """Confusion matrix (C, C) of predicting one class everywhere, from the pixels of each class in the truth."""
+    """Confusion matrix (C, C) of predicting one class everywhere, from the pixels of each class in the ground truth."""
     confusion = torch.zeros(len(class_pixels), len(class_pixels), dtype=torch.int64)
     confusion[:, predicted] = torch.tensor(class_pixels)
     return confusion

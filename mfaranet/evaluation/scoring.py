@@ -22,7 +22,7 @@ SPLIT = "val"
 def evaluate(
     model: nn.Module, dataset: SegmentationDataset, protocol: str, sizes: InputSizes, predictions: Path
 ) -> Tensor:
-    """Confusion matrix (C, C), int64, of one protocol over a split, the truth in rows.
+    """Confusion matrix (C, C), int64, of one protocol over a split, the ground truth in rows.
 
     Writes each prediction to ``predictions`` as ``<stem>.png`` with the ids of the data set's own label files.
     """
@@ -38,12 +38,12 @@ def evaluate(
 
 
 def write_confusion(confusions: Mapping[str, Tensor], classes: list[str], path: Path) -> None:
-    """Write matrices by protocol as a CSV: ``protocol``, ``truth``, and the pixels predicted as each class."""
+    """Write matrices by protocol as a CSV: ``protocol``, ``ground_truth``, and the pixels predicted as each class."""
     tables = [
-        pd.DataFrame(matrix.numpy(), columns=classes).assign(protocol=protocol, truth=classes)
+        pd.DataFrame(matrix.numpy(), columns=classes).assign(protocol=protocol, ground_truth=classes)
         for protocol, matrix in confusions.items()
     ]
-    write_text(path, pd.concat(tables)[["protocol", "truth", *classes]].to_csv(index=False))
+    write_text(path, pd.concat(tables)[["protocol", "ground_truth", *classes]].to_csv(index=False))
 
 
 def most_frequent_class(record: DatasetRecord) -> dict[str, Any]:
@@ -57,7 +57,7 @@ def most_frequent_class(record: DatasetRecord) -> dict[str, Any]:
 def draw_examples(
     model: nn.Module, dataset: SegmentationDataset, protocol: str, sizes: InputSizes, count: int, path: Path
 ) -> None:
-    """Picture of ``count`` images spread over the split: image, truth, prediction, error (black where ignored)."""
+    """Picture of ``count`` images of the split: image, ground truth, prediction, error (black where ignored)."""
     record = dataset.record
     rows = [
         (photograph(dataset[index][0]), colour(label, record), colour(prediction, record), errors(prediction, label))
@@ -65,4 +65,4 @@ def draw_examples(
             model, dataset, PROTOCOLS[protocol], sizes, spread(len(dataset), count)
         )
     ]
-    draw_grid(f"{record.title}, {SPLIT}, {protocol}", ("image", "truth", "prediction", "error"), rows, path)
+    draw_grid(f"{record.title}, {SPLIT}, {protocol}", ("image", "ground truth", "prediction", "error"), rows, path)

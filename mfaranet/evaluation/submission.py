@@ -34,7 +34,7 @@ def write_submission(model: nn.Module, root: Path, protocol: str, sizes: InputSi
 
     Raises:
         InputError: the zip is there already, the split is not whole, a name is not as in Cityscapes (asked of sets
-            with the label ids of Cityscapes only), an image is damaged or has not the size of the others.
+            with the label ids of Cityscapes only), an image is corrupt or has not the size of the others.
     """
     record = DatasetRecord.load(root)
     images = {member_name(path): path for path in sorted((root / "images" / SPLIT).glob("*.png"))}

@@ -67,7 +67,7 @@ def train(
     Raises:
         InputError: the device is not there, the data set is smaller than a batch or has no label in its validation
             split, a batch does not divide among the processes, the network lacks what the loss needs, an image is
-            damaged, the loss is no longer a number, or another process is at the same training.
+            corrupt, the loss is no longer a number, or another process is at the same training.
         SystemExit: a signal asked the training to stop.
     """
     fabric = make_fabric(settings.precision, choose_device(settings.device, "train.device"))

@@ -1,6 +1,6 @@
-"""Going on with a training that was stopped: what it has come to, after each epoch, in a folder of its own.
+"""Resume a training that was stopped: what it has come to, after each epoch, in a folder of its own.
 
-No state of a random number generator is kept: chance is a function of seed and epoch (see mfaranet.data.loading).
+No state of a random number generator is kept: what is random depends on seed and epoch (see mfaranet.data.loading).
 """
 
 import fcntl
@@ -25,7 +25,7 @@ from mfaranet.errors import InputError
 from mfaranet.files import atomic_write, read_json, try_lock, write_json
 
 KEPT = 2
-"""States; the one before the last is for a disk that damaged the last."""
+"""States; the one before the last is for a disk that corrupt the last."""
 FINGERPRINT = "fingerprint.json"
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
 """Ctrl-C, and what Slurm sends before it takes a machine back (SIGUSR1 at some sites)."""
@@ -59,7 +59,7 @@ class Resume:
 
     Each fingerprint has a folder of its own. States of another one are wanted again when an edit is taken back, and
     may be weeks of work: they stay, with a message that says where and what differs. A state that cannot be read is
-    left out, as ``*.damaged``.
+    left out, as ``*.corrupt``.
     """
 
     root: Path
@@ -130,8 +130,8 @@ class Resume:
         for path in reversed(_states(self.folder)):
             state = _read(path)
             if state is None:
-                _say(f"{path} is damaged and left out")
-                path.rename(path.with_suffix(".damaged"))
+                _say(f"{path} is corrupt and left out")
+                path.rename(path.with_suffix(".corrupt"))
                 continue
             _say(f"going on after epoch {state['progress']['epoch']}, from {path}")
             return state
@@ -191,14 +191,14 @@ def _write(state: dict[str, Any], path: Path) -> None:
 
 
 def _read(path: Path) -> dict[str, Any] | None:
-    """A state on the CPU; None for a damaged file."""
+    """A state on the CPU; None for a corrupt file."""
     try:
         with zipfile.ZipFile(path) as archive:
             if archive.testzip():  # torch does not look at the checksums
                 return None
         state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
         return state
-    except Exception:  # a damaged file may fail in any way
+    except Exception:  # a corrupt file may fail in any way
         return None
 
 

@@ -30,7 +30,7 @@ def read(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """Tensors and facts of a safetensors file.
 
     Raises:
-        InputError: the file is missing, damaged or of another kind.
+        InputError: the file is missing, corrupt or of another kind.
     """
     facts = read_facts(path)
     with _explained(path):
@@ -48,7 +48,7 @@ def load_trained(path: Path) -> tuple[nn.Module, dict[str, Any]]:
     """The network of a checkpoint that training wrote, in evaluation mode, and the facts stored with it.
 
     Raises:
-        InputError: the file is missing or damaged, or was not written by training.
+        InputError: the file is missing or corrupt, or was not written by training.
     """
     state, facts = read(path)
     missing = {"network", "options", "classes"} - facts.keys()
@@ -66,7 +66,7 @@ def load_backbone(model: nn.Module, path: Path) -> None:
     """Fill ``model.backbone`` from a file of the stage ``weights``.
 
     Raises:
-        InputError: the file is missing or damaged, or does not fit.
+        InputError: the file is missing or corrupt, or does not fit.
     """
     state, _ = read(path)
     backbone = model.get_submodule("backbone")
@@ -94,7 +94,7 @@ def _explained(path: Path) -> Iterator[None]:
                 "network that the authors trained; of a training here take best.safetensors or last.safetensors"
             ) from None
         raise InputError(
-            f"{path} cannot be read ({error}): damaged, or no safetensors file; run the stage that makes it again"
+            f"{path} cannot be read ({error}): corrupt, or no safetensors file; run the stage that makes it again"
         ) from None
 
 

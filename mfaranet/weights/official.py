@@ -71,7 +71,7 @@ def load_official_checkpoint(model: nn.Module, source: Path | str | Mapping[str,
     names are known to map one to one. How images are prepared for it is the caller's affair.
 
     Raises:
-        InputError: the file is missing, damaged or holds more than tensors; an entry is unknown, missing or of
+        InputError: the file is missing, corrupt or holds more than tensors; an entry is unknown, missing or of
             another shape, MFARANet's heads that only training needs excepted; the names do not map.
     """
     where = "the state dict" if isinstance(source, Mapping) else str(source)
@@ -109,7 +109,7 @@ def convert_imagenet_backbone(path: Path, backbone: nn.Module) -> dict[str, Tens
     """Parameters and buffers of ``backbone``, in its names, from the ImageNet classifier's file without its last part.
 
     Raises:
-        InputError: the file is missing, damaged or holds more than tensors; an entry is unknown, missing or of
+        InputError: the file is missing, corrupt or holds more than tensors; an entry is unknown, missing or of
             another shape.
     """
     entries = _entries(read_tensors(path), str(path))
@@ -170,7 +170,7 @@ def read_tensors(path: Path) -> dict[str, Any]:
     """The dictionary in a file of ``torch.save``, tensors, plain values and numpy's numbers only: nothing is executed.
 
     Raises:
-        InputError: the file is missing, damaged, no dictionary, or a pickle that wants to run code.
+        InputError: the file is missing, corrupt, no dictionary, or a pickle that wants to run code.
     """
     try:
         with torch.serialization.safe_globals(_NUMPY_NUMBERS):
@@ -179,7 +179,7 @@ def read_tensors(path: Path) -> dict[str, Any]:
         raise InputError(f"{path} does not exist; check the path, or download the file again") from None
     except Exception:  # torch has many for this, and advises to unpickle anything
         raise InputError(
-            f"{path} is no file of plain tensors: either damaged (half a download, a web page under this name), or a "
+            f"{path} is no file of plain tensors: either corrupt (half a download, a web page under this name), or a "
             "pickle that could run any code, so it is refused. Download it again, or save its state dict alone"
         ) from None
     if not isinstance(content, dict):
