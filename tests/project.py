@@ -59,6 +59,14 @@ class Project:
             assert time.monotonic() < until
             time.sleep(0.01)
 
+    def start(self) -> None:
+        """Make it a repository, with one commit."""
+        self.run("git", "init", "-q")
+        self.run("dvc", "init", "-q")
+        self.run("dvc", "config", "core.analytics", "false")
+        shutil.copytree(REPOSITORY / ".dvc/plots", self.root / ".dvc/plots")
+        self.commit("start")
+
     def commit(self, message: str) -> None:
         self.run("git", "add", ".")
         self.run("git", "-c", "user.name=test", "-c", "user.email=test@example.invalid", "commit", "-qm", message)
@@ -140,8 +148,5 @@ def smallest(root: Path) -> Project:
     graph["stages"] = {name: graph["stages"][name] for name in kept}
     graph["stages"]["summary"]["deps"].remove("results/${item.dataset}/latency")
     (root / "dvc.yaml").write_text(yaml.safe_dump(graph, sort_keys=False))
-    project.run("git", "init", "-q")
-    project.run("dvc", "init", "-q")
-    project.run("dvc", "config", "core.analytics", "false")
-    project.commit("start")
+    project.start()
     return project

@@ -81,9 +81,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
     project.change("tables", value={name: params["tables"][name] for name in TABLES})
     project.change("profiles", "camvid", "train", value=TRAIN)
     project.change("profiles", "camvid", "evaluate", value=EVALUATE)
-    project.run("git", "init", "-q")
-    project.run("dvc", "init", "-q")
-    project.commit("start")
+    project.start()
     assert project.repro() >= {"data@sample", "train@sample-base", "tables@sample-overall"}
     return project
 

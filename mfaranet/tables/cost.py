@@ -40,7 +40,7 @@ def complexity_table(settings: ComplexityTable, tolerances: Tolerances, results:
             params, gmacs, gflops = results.cost(experiment, key)
             rows.append(
                 [
-                    _name(results, COUNTS, experiment),
+                    _name(experiment),
                     results.fact(experiment, "title"),
                     results.cell("complexity", "run.json", f"/sizes/{j}", size_name),
                     params,
@@ -93,7 +93,7 @@ def latency_table(settings: LatencyTable, results: Results) -> Table:
             place = f"/{experiment}/sizes/{size}"
             rows.append(
                 [
-                    _name(results, found, experiment),
+                    _name(experiment),
                     results.fact(experiment, "title"),
                     _size(results, found, experiment, size),
                     *_times(results, found, f"{place}/unfolded"),
@@ -209,9 +209,9 @@ def _size(results: Results, found: tuple[str, str], experiment: str, size: str) 
     return replace(results.cell(*found, f"/{experiment}/sizes"), value=size, text=size)
 
 
-def _name(results: Results, found: tuple[str, str], experiment: str) -> Cell:
-    """The name of an experiment, where a file has an entry of it."""
-    return replace(results.cell(*found, f"/{experiment}/network"), value=experiment, text=experiment)
+def _name(experiment: str) -> Cell:
+    """The name of an experiment that a result has an entry of."""
+    return Cell(experiment, experiment, {"file": "params.yaml", "pointer": "/experiments"})
 
 
 def _yes(value: bool) -> str:
