@@ -195,7 +195,10 @@ def test_a_loss_that_the_network_cannot_have_is_refused() -> None:
 
 @pytest.mark.parametrize(
     ("experiment", "network", "loss"),
-    [("enet", {"name": "enet"}, {}), ("base", {"options": {"boundary_heads": False}}, {"boundary_weight": 0.0})],
+    [
+        ("enet", {"name": "enet"}, {"name": "joint_edge_ohem"}),
+        ("base", {"boundary_heads": False}, {"boundary_weight": 0.0}),
+    ],
 )
 def test_params_refuses_a_loss_that_a_network_cannot_have(
     experiment: str, network: dict[str, Any], loss: dict[str, Any]

@@ -39,7 +39,7 @@ def test_the_loss_falls_and_the_network_learns(data: Path, tmp_path: Path) -> No
     loss = curve(tmp_path, "train/total")
     assert len(loss) == 12
     assert loss[-1] < 0.7 * loss[0]
-    assert curve(tmp_path, "learning_rate")[0] == 0.005
+    assert curve(tmp_path, "learning_rate")[0] == settings().base_lr
     model, facts = load_trained(tmp_path / "last.safetensors")
     assert (facts["epoch"], facts["classes"]) == (12, CLASSES)
     assert not model.training

@@ -33,7 +33,7 @@ def test_the_readmes_commands_run(project: Project) -> None:
     assert "Nothing to be done" in project.run(".venv/bin/snakemake", "-n")
     project.run(".venv/bin/snakemake", "-j1", "-f", "tables_sample_overall")
     assert "table:" in (project.root / "logs/snakemake/tables_sample_overall.log").read_text()
-    assert "index.html" in project.run(".venv/bin/dvc", "plots", "show")
+    assert "results/sample/metrics/base.json" in project.run(".venv/bin/dvc", "metrics", "show")
 
 
 def test_a_repository_around_the_folder_is_not_named(project: Project) -> None:
