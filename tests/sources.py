@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mfaranet.data.prepared import DatasetRecord
+from mfaranet.data.record import DatasetRecord
 from mfaranet.datasets import camvid, cityscapes
 from mfaranet.datasets.checking import write_prepared
 from mfaranet.datasets.source import Source

@@ -31,7 +31,8 @@ from sources import (
 )
 
 from mfaranet.data.conventions import IGNORE_INDEX
-from mfaranet.data.prepared import DatasetRecord, SegmentationDataset
+from mfaranet.data.prepared import SegmentationDataset
+from mfaranet.data.record import DatasetRecord
 from mfaranet.datasets import camvid, cityscapes
 from mfaranet.datasets.checking import write_prepared
 from mfaranet.datasets.preparation import prepare

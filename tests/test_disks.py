@@ -14,7 +14,7 @@ from PIL import Image
 from sources import COUNTS, LAYOUT, label, picture, refused, settings, write_camvid, write_city, write_manifest
 
 from mfaranet.data.png import read_ids
-from mfaranet.data.prepared import DatasetRecord
+from mfaranet.data.record import DatasetRecord
 from mfaranet.datasets import camvid, cityscapes
 from mfaranet.datasets.checking import write_prepared
 from mfaranet.datasets.preparation import prepare

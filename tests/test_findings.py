@@ -18,7 +18,7 @@ from sources import (
     write_tree,
 )
 
-from mfaranet.data.prepared import DatasetRecord
+from mfaranet.data.record import DatasetRecord
 from mfaranet.datasets import camvid, cityscapes
 from mfaranet.datasets.checking import write_prepared
 from mfaranet.datasets.preparation import prepare

@@ -73,11 +73,11 @@ def test_plain_protocols_average_probabilities_of_the_image_as_it_is() -> None:
     sizes = InputSizes(size=(32, 64), window=(32, 64), base_size=128)
     scores = predict_scores(model, image, PROTOCOLS["single_scale_flip_plain"], sizes)
     torch.testing.assert_close(scores, torch.cat([image[:, :1], -image[:, :1]], dim=1).softmax(1))
-    assert [tuple(seen.shape[-2:]) for seen in model.seen] == [(32, 64)] * 2
+    assert [tuple(seen.shape) for seen in model.seen] == [(1, 3, 32, 64)] * 2
     # The official one enlarges the image to the base size first, and has exp in place of probabilities.
     official, model = Brightness(), Brightness()
     scores = predict_scores(official, image, PROTOCOLS["single_scale"], sizes)
-    assert len(official.seen) == 4
+    assert [tuple(seen.shape) for seen in official.seen] == [(4, 3, 32, 64)]
     assert scores.max() > 1
     scores = predict_scores(model, image, PROTOCOLS["multi_scale_flip_plain"], sizes)
     torch.testing.assert_close(scores.sum(1), torch.full((1, 32, 64), 6.0))
@@ -102,3 +102,17 @@ def test_a_resized_image_gets_its_label_map_at_its_own_size() -> None:
     assert labels.shape == (60, 100)
     assert labels.dtype == torch.uint8
     assert labels.max() < 5
+
+
+def test_small_windows_share_a_pass(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Five and a last one, with the scores of windows one by one."""
+    model = mfaranet.get_model("mfaranet", num_classes=5).eval()
+    image = make_input(64, 96, 0).float()
+    sizes = InputSizes(size=(64, 96), window=(32, 32), base_size=96)
+    protocol = PROTOCOLS["single_scale_flip"]
+    found = []
+    with torch.inference_mode():
+        for pixels in (1, 5 * 32 * 32):
+            monkeypatch.setattr("mfaranet.evaluation.inference._PIXELS_AT_ONCE", pixels)
+            found.append(predict_scores(model, image, protocol, sizes))
+    torch.testing.assert_close(found[1], found[0], rtol=1e-4, atol=1e-5)

@@ -7,7 +7,7 @@ import pytest
 import torch
 from official import GOLDENS, make_label
 
-from mfaranet.data.prepared import DatasetRecord
+from mfaranet.data.record import DatasetRecord
 from mfaranet.evaluation.metrics import class_accuracy, confusion_matrix, intersection_over_union, summarise
 from mfaranet.evaluation.scoring import most_frequent_class
 

@@ -14,7 +14,8 @@ from torch import Tensor, nn
 
 import mfaranet
 from mfaranet.data.conventions import MEAN, STD
-from mfaranet.data.prepared import DatasetRecord, read_png
+from mfaranet.data.prepared import read_png
+from mfaranet.data.record import DatasetRecord
 from mfaranet.datasets.cityscapes import LABEL_SUFFIX
 from mfaranet.errors import InputError
 from mfaranet.evaluation.inference import PROTOCOLS, InputSizes, predict

@@ -19,7 +19,7 @@ from workflow.running import announced
 from workflow.snapshot import Snapshot, commit, keep_aside
 
 if TYPE_CHECKING:
-    from mfaranet.data.prepared import DatasetRecord
+    from mfaranet.data.record import DatasetRecord
 
 PACKAGES = ("mfaranet", "torch", "opencv-python-headless")
 

@@ -7,7 +7,7 @@ import torch
 import typer
 from tqdm import tqdm
 
-from mfaranet.data.prepared import DatasetRecord
+from mfaranet.data.record import DatasetRecord
 from mfaranet.evaluation.inference import PROTOCOLS
 from mfaranet.files import write_json
 from mfaranet.measure.complexity import complexity

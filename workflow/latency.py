@@ -4,7 +4,7 @@ import torch
 import typer
 from torch import nn
 
-from mfaranet.data.prepared import DatasetRecord
+from mfaranet.data.record import DatasetRecord
 from mfaranet.files import write_json
 from mfaranet.measure.folding import fold_batch_norm
 from mfaranet.measure.latency import measure

@@ -2,7 +2,7 @@
 
 import typer
 
-from mfaranet.data.prepared import DatasetRecord
+from mfaranet.data.record import DatasetRecord
 from mfaranet.errors import InputError
 from mfaranet.models import get_model
 from mfaranet.models.mfaranet import MFARANet

@@ -2,7 +2,7 @@
 
 import typer
 
-from mfaranet.data.prepared import DatasetRecord
+from mfaranet.data.record import DatasetRecord
 from mfaranet.evaluation.submission import SPLIT, refuse_existing, write_submission
 from mfaranet.files import sha256
 from mfaranet.schema import EvaluateSettings

@@ -7,7 +7,7 @@ import torch
 import typer
 from torch import nn
 
-from mfaranet.data.prepared import DatasetRecord
+from mfaranet.data.record import DatasetRecord
 from mfaranet.errors import InputError
 from mfaranet.files import sha256
 from mfaranet.models import get_model

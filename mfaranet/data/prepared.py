@@ -7,68 +7,16 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 import torch
 from PIL import Image
-from pydantic import BaseModel, ConfigDict, ValidationError
 from torch import Tensor
 from torch.utils.data import Dataset
 
+from mfaranet.data.record import DatasetRecord
 from mfaranet.errors import InputError
-from mfaranet.files import write_text
-
-SPLITS = ("train", "val", "test")
-_RECORD = "dataset.json"
-
-
-class DatasetRecord(BaseModel):
-    """What a prepared data set is and holds."""
-
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
-
-    name: str
-    title: str
-    """For tables."""
-    complete: bool
-    """False where scores cannot be compared with published ones: a subset, the drawn sample."""
-    classes: list[str]
-    colours: list[tuple[int, int, int]]
-    """RGB of each class, for display."""
-    label_ids: list[int]
-    """The id of each class in the source's own label files."""
-    size: tuple[int, int]
-    """Height and width of every image in pixels."""
-    splits: dict[str, int]
-    """Number of images."""
-    labelled: list[str]
-    """The splits that have labels."""
-    class_pixels: dict[str, list[int]]
-    """Pixels of each class in each labelled split."""
-    ignored_pixels: dict[str, int]
-    fingerprint: str
-    """SHA-256 over the sorted paths and SHA-256 of all prepared PNG files."""
-    warnings: list[str] = []
-    """What may be right, but should be known: classes that do not occur, labels wholly void."""
-
-    def save(self, root: Path) -> None:
-        """Write ``dataset.json`` in the prepared folder; without ``warnings`` where there are none."""
-        write_text(root / _RECORD, self.model_dump_json(indent=2, exclude_defaults=True) + "\n")
-
-    @classmethod
-    def load(cls, root: Path) -> Self:
-        """Read ``dataset.json`` of a prepared folder.
-
-        Raises:
-            InputError: it is missing or not as ``save`` writes it.
-        """
-        path = root / _RECORD
-        try:
-            return cls.model_validate_json(path.read_bytes())
-        except (OSError, ValidationError) as error:
-            reason = "missing" if isinstance(error, OSError) else "not a whole record of a prepared data set"
-            raise InputError(f"{path} is {reason}; prepare the data set again") from None
 
 
 class SegmentationDataset(Dataset[tuple[Tensor, Tensor]]):

@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath
 import pooch
 
 from mfaranet.data.png import CORRUPT
-from mfaranet.data.prepared import SPLITS
+from mfaranet.data.record import SPLITS
 from mfaranet.datasets.archives import extract
 from mfaranet.datasets.disks import is_visible, locate, read_lines, visible
 from mfaranet.datasets.source import TWICE, Convention, DataError, LabelSet, Pair, Source

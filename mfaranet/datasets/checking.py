@@ -16,7 +16,7 @@ from tqdm import tqdm
 
 from mfaranet.data.conventions import IGNORE_INDEX
 from mfaranet.data.png import read_ids, read_rgb
-from mfaranet.data.prepared import SPLITS, DatasetRecord
+from mfaranet.data.record import SPLITS, DatasetRecord
 from mfaranet.datasets.findings import Found, histograms, is_mask, mistaken, refuse, warn
 from mfaranet.datasets.source import DataError, Pair, Source, complain
 

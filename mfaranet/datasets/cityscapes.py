@@ -8,7 +8,7 @@ from pathlib import Path
 from cityscapesscripts.helpers import labels as official
 
 from mfaranet.data.png import CORRUPT
-from mfaranet.data.prepared import SPLITS
+from mfaranet.data.record import SPLITS
 from mfaranet.datasets.archives import ENDINGS, extract
 from mfaranet.datasets.disks import locate, visible
 from mfaranet.datasets.source import TWICE, Convention, DataError, LabelSet, Pair, Source

@@ -7,7 +7,7 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
-from mfaranet.data.prepared import SPLITS
+from mfaranet.data.record import SPLITS
 from mfaranet.datasets.source import Convention, DataError, LabelSet, Pair
 
 MEASURED = ("train", "val")

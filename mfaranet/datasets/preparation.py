@@ -3,7 +3,7 @@
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from mfaranet.data.prepared import DatasetRecord
+from mfaranet.data.record import DatasetRecord
 from mfaranet.datasets import camvid, cityscapes
 from mfaranet.datasets.checking import write_prepared
 from mfaranet.datasets.sample import draw_sample

@@ -7,7 +7,7 @@ is flat polygons, painted from far to near into the image and the instance ids a
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
@@ -91,9 +91,14 @@ class Scene:
     def paint(self, corners: list[Range], colour: Array, value: int | None) -> None:
         """A polygon in pixels. Without a ``value`` it belongs to what it lies on."""
         red, green, blue = (min(255, max(0, int(part))) for part in colour.tolist())
-        ImageDraw.Draw(self.image).polygon(corners, fill=(red, green, blue))
+        on_image, on_instances = self._brushes
+        on_image.polygon(corners, fill=(red, green, blue))
         if value is not None:
-            ImageDraw.Draw(self.instances).polygon(corners, fill=value)
+            on_instances.polygon(corners, fill=value)
+
+    @cached_property
+    def _brushes(self) -> tuple[ImageDraw.ImageDraw, ImageDraw.ImageDraw]:
+        return ImageDraw.Draw(self.image), ImageDraw.Draw(self.instances)
 
     def fill(self, points: Sequence[tuple[float, float, float]], colour: Array, value: int | None = None) -> None:
         """A polygon in the street."""

@@ -125,25 +125,33 @@ def _spans(length: int, window: int, stride_rate: float) -> list[slice]:
 def _window_scores(model: nn.Module, image: Tensor, protocol: Protocol, window: Size) -> Tensor:
     """The scores of each pixel, averaged over the windows that hold it."""
     image, inner = _pad(image, window, (0.0, 0.0, 0.0) if protocol.plain else MEAN)
+    places = list(windows((image.shape[-2], image.shape[-1]), window, protocol.stride_rate))
+    at_once = max(1, _PIXELS_AT_ONCE // (window[0] * window[1]))
     total: Tensor | None = None
     visits = image.new_zeros(image.shape[-2:])
-    for rows, columns in windows((image.shape[-2], image.shape[-1]), window, protocol.stride_rate):
-        scores = _crop_scores(model, image[..., rows, columns], protocol)
-        if total is None:
-            total = image.new_zeros((1, scores.shape[1], *image.shape[-2:]))
-        total[..., rows, columns] += scores
-        visits[rows, columns] += 1
+    for start in range(0, len(places), at_once):
+        chosen = places[start : start + at_once]
+        crops = torch.cat([image[..., rows, columns] for rows, columns in chosen])
+        for (rows, columns), scores in zip(chosen, _crop_scores(model, crops, protocol), strict=True):
+            if total is None:
+                total = image.new_zeros((1, scores.shape[0], *image.shape[-2:]))
+            total[..., rows, columns] += scores
+            visits[rows, columns] += 1
     assert total is not None
     return (total / visits)[..., inner[0], inner[1]]
 
 
-def _crop_scores(model: nn.Module, crop: Tensor, protocol: Protocol) -> Tensor:
-    logits = [model(crop)]
+def _crop_scores(model: nn.Module, crops: Tensor, protocol: Protocol) -> Tensor:
+    logits = [model(crops)]
     if protocol.flip:
-        logits.append(model(crop.flip(-1)).flip(-1))
+        logits.append(model(crops.flip(-1)).flip(-1))
     if protocol.plain:
         return torch.stack(logits).softmax(2).mean(0)
     return torch.stack(logits).mean(0).exp()
+
+
+_PIXELS_AT_ONCE = 2**18
+"""Of small windows several share a pass; one of the official 1024 x 1024 keeps a device busy by itself."""
 
 
 def _pad(image: Tensor, window: Size, fill: tuple[float, ...]) -> tuple[Tensor, tuple[slice, slice]]:

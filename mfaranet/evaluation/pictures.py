@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from mfaranet.data.conventions import IGNORE_INDEX
-from mfaranet.data.prepared import DatasetRecord
+from mfaranet.data.record import DatasetRecord
 from mfaranet.files import atomic_write
 
 Picture = NDArray[np.uint8]

@@ -1,16 +1,18 @@
 """Measure a trained network on the labelled validation split."""
 
+import csv
+import io
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import torch
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from mfaranet.data.prepared import DatasetRecord, SegmentationDataset
+from mfaranet.data.prepared import SegmentationDataset
+from mfaranet.data.record import DatasetRecord
 from mfaranet.evaluation.inference import PROTOCOLS, InputSizes, predict_split
 from mfaranet.evaluation.metrics import confusion_matrix, constant_prediction, summarise
 from mfaranet.evaluation.pictures import colour, draw_grid, errors, photograph, spread
@@ -39,11 +41,12 @@ def evaluate(
 
 def write_confusion(confusions: Mapping[str, Tensor], classes: list[str], path: Path) -> None:
     """Write matrices by protocol as a CSV: ``protocol``, ``ground_truth``, and the pixels predicted as each class."""
-    tables = [
-        pd.DataFrame(matrix.numpy(), columns=classes).assign(protocol=protocol, ground_truth=classes)
-        for protocol, matrix in confusions.items()
-    ]
-    write_text(path, pd.concat(tables)[["protocol", "ground_truth", *classes]].to_csv(index=False))
+    text = io.StringIO()
+    rows = csv.writer(text, lineterminator="\n")
+    rows.writerow(["protocol", "ground_truth", *classes])
+    for protocol, matrix in confusions.items():
+        rows.writerows([protocol, name, *counts] for name, counts in zip(classes, matrix.tolist(), strict=True))
+    write_text(path, text.getvalue())
 
 
 def most_frequent_class(record: DatasetRecord) -> dict[str, Any]:

@@ -14,7 +14,8 @@ from PIL import Image
 from torch import nn
 from tqdm import tqdm
 
-from mfaranet.data.prepared import DatasetRecord, read_png
+from mfaranet.data.prepared import read_png
+from mfaranet.data.record import DatasetRecord
 from mfaranet.datasets import cityscapes
 from mfaranet.errors import InputError
 from mfaranet.evaluation.inference import PROTOCOLS, InputSizes, predict

@@ -1,17 +1,18 @@
 """Tables of cells, each of which knows the file and the run that its value came from."""
 
+import csv
+import io
 import math
 import statistics
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+from tabulate import tabulate
 
 from mfaranet.errors import InputError
 from mfaranet.files import read_json, write_json, write_text
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 Origin = dict[str, Any]
 """``file`` and ``pointer`` of a stored value and facts of its run; or ``computed``, how, and ``from``, of what."""
@@ -72,14 +73,11 @@ class Table:
 
         The LaTeX needs the packages booktabs and graphicx, and longtable for tables longer than a page.
         """
-        import pandas as pd  # takes half a second, and cells are worked out where no table is written
-
-        texts = pd.DataFrame([[cell.text for cell in row] for row in self.rows], columns=self.columns)
-        values = pd.DataFrame([[_plain(cell) for cell in row] for row in self.rows], columns=self.columns)
+        texts = [[cell.text for cell in row] for row in self.rows]
         notes = "\n".join(f"- {note}" for note in self.notes)
-        markdown = texts.to_markdown(index=False, disable_numparse=True, colalign=self._alignment())
+        markdown = tabulate(texts, self.columns, "pipe", disable_numparse=True, colalign=self._alignment())
         write_text(stem.with_suffix(".md"), f"# {self.title}\n\n{markdown}\n\n{notes}\n")
-        write_text(stem.with_suffix(".csv"), values.to_csv(index=False))
+        write_text(stem.with_suffix(".csv"), self._csv())
         write_text(stem.with_suffix(".tex"), self._latex(texts))
         content = {"title": self.title, "columns": self.columns, "notes": self.notes}
         write_json(
@@ -90,21 +88,29 @@ class Table:
         numeric = [any(isinstance(row[i].value, int | float) for row in self.rows) for i in range(len(self.columns))]
         return ["right" if is_number else "left" for is_number in numeric]
 
-    def _latex(self, texts: "pd.DataFrame") -> str:
-        columns = "".join(side[0] for side in self._alignment())
-        escaped = texts.map(_escape).rename(columns=_escape)
+    def _csv(self) -> str:
+        text = io.StringIO()
+        rows = ([_plain(cell) for cell in row] for row in self.rows)
+        csv.writer(text, lineterminator="\n").writerows([self.columns, *rows])
+        return text.getvalue()
+
+    def _latex(self, texts: list[list[str]]) -> str:
+        sides = "".join(side[0] for side in self._alignment())
+        heading, *rows = (" & ".join(map(_escape, row)) + r" \\" for row in (self.columns, *texts))
         notes = "".join(f"\\par {_escape(note)}\n" for note in self.notes)
-        if len(self.rows) > _PAGE:
-            body = escaped.to_latex(
-                index=False, escape=False, column_format=columns, longtable=True, caption=_escape(self.title)
-            )
-            return f"{{\\tiny\\setlength{{\\tabcolsep}}{{2pt}}\n{body}{notes}}}\n"
-        body = escaped.to_latex(index=False, escape=False, column_format=columns)
+        top, bottom = ["\\toprule", heading, "\\midrule"], [*rows, "\\bottomrule"]
+        if len(rows) > _PAGE:
+            caption = f"\\caption{{{_escape(self.title)}}} \\\\"
+            # The heading stands again on each page.
+            lines = [caption, *top, "\\endfirsthead", *top, "\\endhead", *bottom]
+            body = "\n".join([f"\\begin{{longtable}}{{{sides}}}", *lines, "\\end{longtable}"])
+            return f"{{\\tiny\\setlength{{\\tabcolsep}}{{2pt}}\n{body}\n{notes}}}\n"
+        body = "\n".join([f"\\begin{{tabular}}{{{sides}}}", *top, *bottom, "\\end{tabular}"])
         # A wide table shrinks to the line, a narrow one keeps its size.
         return (
             f"\\begin{{table}}\n\\caption{{{_escape(self.title)}}}\n"
             "\\resizebox{\\ifdim\\width>\\linewidth\\linewidth\\else\\width\\fi}{!}{%\n"
-            f"{body}}}\n\\footnotesize\n{notes}\\end{{table}}\n"
+            f"{body}\n}}\n\\footnotesize\n{notes}\\end{{table}}\n"
         )
 
 

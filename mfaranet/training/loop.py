@@ -171,11 +171,13 @@ def make_optimizer(
     A network without a backbone, which nobody trained before, learns at ``base_lr``.
     """
     backbone = [p for name, p in model.named_parameters() if name.startswith("backbone.")]
-    if not backbone:
-        return SGD(model.parameters(), lr=base_lr, momentum=momentum, weight_decay=weight_decay)
     decoder = [p for name, p in model.named_parameters() if not name.startswith("backbone.")]
-    groups = [{"params": backbone, "lr": base_lr}, {"params": decoder, "lr": base_lr * decoder_lr_factor}]
-    return SGD(groups, lr=base_lr, momentum=momentum, weight_decay=weight_decay)
+    groups = [
+        {"params": backbone, "lr": base_lr},
+        {"params": decoder, "lr": base_lr * (decoder_lr_factor if backbone else 1)},
+    ]
+    # Fused: a pass over the parameters instead of one for each part of the update.
+    return SGD([group for group in groups if group["params"]], momentum=momentum, weight_decay=weight_decay, fused=True)
 
 
 def make_schedule(optimizer: Optimizer, iterations: int, power: float) -> PolynomialLR:
