@@ -50,7 +50,7 @@ def draw(settings: FigureSettings, shown: Shown, results: Results, curves: Path,
     named = [name for name in settings.experiments if results.recorded(name)]
     every = [name for name in results.distinct() if results.recorded(name)]
     protocol = shown.protocol
-    miou = {name: spread(results.over_seeds(name, protocol, "miou")) for name in every}
+    miou = {name: mean_and_deviation(results.over_seeds(name, protocol, "miou")) for name in every}
     sizes = {
         name: results.input_size(name, protocol).value
         for name in every
@@ -79,7 +79,7 @@ def label(name: str) -> str:
     return name.replace("_", " ")
 
 
-def spread(scores: Sequence[Cell]) -> Spread | None:
+def mean_and_deviation(scores: Sequence[Cell]) -> Spread | None:
     """Of the scores of several seeds; None without any."""
     values = [score.value for score in scores]
     return (fmean(values), stdev(values) if len(values) > 1 else 0.0) if values else None
@@ -129,7 +129,7 @@ def classes(results: Results, experiments: Sequence[str], protocol: str, title: 
     names = list(results.content(f"evaluate/{experiments[0]}", "metrics.json")[protocol]["iou"])
     figure, axes = _figure(title, height=0.8 + 0.22 * len(names))
     for name, (colour, marker) in zip(experiments, cycle(STYLES), strict=False):
-        found = [spread(results.over_seeds(name, protocol, f"iou/{pointer_part(each)}")) for each in names]
+        found = [mean_and_deviation(results.over_seeds(name, protocol, f"iou/{pointer_part(each)}")) for each in names]
         averages, deviations = zip(*(each or (np.nan, 0.0) for each in found), strict=True)
         bars = deviations if any(deviations) else None
         axes.errorbar(

@@ -7,7 +7,7 @@ import pytest
 from matplotlib.collections import LineCollection
 from test_tables import SCORES, known, results
 
-from mfaranet.figures import classes, spread, training_curves
+from mfaranet.figures import classes, mean_and_deviation, training_curves
 from mfaranet.tables.results import Results
 
 MANY = [f"experiment_{number}" for number in range(9)]
@@ -48,7 +48,7 @@ def test_a_repetition_is_no_network_of_its_own(tmp_path: Path) -> None:
         results(tmp_path, name, miou)
     stored = Results(tmp_path, known("base", "base_seed_1", "branch_1", base=["base", "base_seed_1"]))
     assert stored.distinct() == ["base", "branch_1"]
-    assert spread(stored.over_seeds("base", "full_image", "miou")) == pytest.approx((75, np.sqrt(50)))
+    assert mean_and_deviation(stored.over_seeds("base", "full_image", "miou")) == pytest.approx((75, np.sqrt(50)))
     folders = [tmp_path / "curves" / seed for seed in "01"]
     for folder, loss in zip(folders, (2, 4), strict=True):
         (folder / "train").mkdir(parents=True)

@@ -4,7 +4,7 @@ import typer
 
 from mfaranet.data.prepared import SegmentationDataset, read_png
 from mfaranet.errors import InputError
-from mfaranet.evaluation.pictures import colour, colour_ids, draw_grid, photograph, spread
+from mfaranet.evaluation.pictures import colour, colour_ids, draw_grid, evenly, photograph
 from mfaranet.evaluation.scoring import SPLIT
 from mfaranet.figures import CURVES, draw, label, write_curves
 from mfaranet.schema import FigureSettings, Shown
@@ -37,7 +37,7 @@ def draw_predictions(settings: FigureSettings, protocol: str, dataset: str, expe
     images = SegmentationDataset(Paths(dataset).data, SPLIT)
     record = images.record
     rows = []
-    for index in spread(len(images), settings.pictures):
+    for index in evenly(len(images), settings.pictures):
         image, truth = images[index]
         row = [photograph(image), colour(truth, record)]
         for experiment in experiments:

@@ -34,6 +34,16 @@ class Stage:
     changed: bool  # by what DVC says, or below such a stage
 
     @property
+    def kind(self) -> str:
+        """The stage of dvc.yaml."""
+        return self.name.partition("@")[0]
+
+    @property
+    def items(self) -> list[str]:
+        """The element of its matrix: the data set, and the name of what is made of it."""
+        return self.name.partition("@")[2].split("-", 1)
+
+    @property
     def rule(self) -> str:
         """The name as Snakemake takes it: without @ and -."""
         return re.sub(r"\W", "_", self.name)
@@ -75,16 +85,12 @@ def read(root: str = ".", status: bool = True) -> list[Stage]:
 
 def inputs(stage: Stage, targets: Sequence[Stage]) -> list[str]:
     """What a stage needs where some alone are asked for: the summary, no more than the tables among them show."""
-    if (
-        not stage.name.startswith("summary@")
-        or not targets
-        or any(not each.name.startswith("tables@") for each in targets)
-    ):
+    if stage.kind != "summary" or {each.kind for each in targets} != {"tables"}:
         return stage.inputs
-    dataset = stage.name.partition("@")[2]
+    (dataset,) = stage.items
     needed = {Planned.read("summary", dataset).settings["shown"]["measurement"]}
     for target in targets:
-        of, table = target.name.partition("@")[2].split("-", 1)
+        of, table = target.items
         if of == dataset:
             settings = Planned.read("tables", dataset, table).settings
             needed |= {*settings["experiments"], settings["table"].get("measurement")}

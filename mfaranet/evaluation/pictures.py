@@ -55,7 +55,7 @@ def errors(prediction: Tensor, label: Tensor) -> Picture:
     return np.take(colours, kind.cpu().numpy(), axis=0)
 
 
-def spread(total: int, count: int) -> list[int]:
+def evenly(total: int, count: int) -> list[int]:
     """``count`` indices spread over ``total``, the first and the last among them; all where there are fewer."""
     indices: list[int] = np.linspace(0, total - 1, min(count, total)).round().astype(int).tolist()
     return indices

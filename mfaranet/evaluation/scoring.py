@@ -15,7 +15,7 @@ from mfaranet.data.prepared import SegmentationDataset
 from mfaranet.data.record import DatasetRecord
 from mfaranet.evaluation.inference import PROTOCOLS, InputSizes, predict_split
 from mfaranet.evaluation.metrics import confusion_matrix, constant_prediction, summarise
-from mfaranet.evaluation.pictures import colour, draw_grid, errors, photograph, spread
+from mfaranet.evaluation.pictures import colour, draw_grid, errors, evenly, photograph
 from mfaranet.files import write_png, write_text
 
 SPLIT = "val"
@@ -65,7 +65,7 @@ def draw_examples(
     rows = [
         (photograph(dataset[index][0]), colour(label, record), colour(prediction, record), errors(prediction, label))
         for index, prediction, label in predict_split(
-            model, dataset, PROTOCOLS[protocol], sizes, spread(len(dataset), count)
+            model, dataset, PROTOCOLS[protocol], sizes, evenly(len(dataset), count)
         )
     ]
     draw_grid(f"{record.title}, {SPLIT}, {protocol}", ("image", "ground truth", "prediction", "error"), rows, path)

@@ -3,13 +3,13 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from mfaranet.tables.results import Results
+from mfaranet.tables.results import COUNTS, Results
 
 
 def footnotes(experiments: Iterable[str], results: Results) -> list[str]:
     """One for each network that the experiments have, after one that explains them."""
-    counted = results.content("complexity", "complexity.json")
-    facts = results.run("complexity")["networks"]
+    counted = results.content(*COUNTS)
+    facts = results.run(COUNTS[0])["networks"]
     networks = dict.fromkeys(counted[experiment]["network"] for experiment in experiments)
     return [
         "What follows is what each network says of itself: networks in complexity/run.json, by its name here. An "

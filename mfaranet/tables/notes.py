@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from mfaranet.tables.results import EARLIER, OTHERWISE, Results
+from mfaranet.tables.results import EARLIER, OTHERWISE, Results, training_of
 
 
 def mark_notes(results: Results, experiments: Iterable[str]) -> list[str]:
@@ -29,7 +29,7 @@ def run_notes(results: Results, experiments: Iterable[str]) -> list[str]:
     if scratch := [experiment for experiment, run in runs.items() if run["weights"] == "none"]:
         which = "" if len(scratch) == len(runs) else f": {', '.join(scratch)}"
         notes.append(f"Trained from scratch, without ImageNet weights{which}.")
-    if trained := _each(runs, lambda run: _device(run["training"])):
+    if trained := _each(runs, lambda run: _device(training_of(run))):
         notes.append(
             f"Trained on {trained}. Other processors, numbers of threads or GPUs round otherwise, and so move a score "
             "as far as another seed does."
@@ -62,7 +62,6 @@ def _classes(run: Any) -> str:
 
 def _device(training: Any) -> str:
     """What a training ran on; nothing where it was the authors', or an older one that does not say."""
-    training = training.get("training", training)  # of a pruned network: that of the whole one
     if "processes" not in training:
         return ""
     how = [training["precision"], *(["TF32"] if training["tf32"] else [])]

@@ -15,6 +15,12 @@ EARLIER, OTHERWISE = "*", "**"
 """Marks of results that are recorded and not selected now: by the settings that params.yaml has, and by others."""
 
 
+def training_of(evaluation: Any) -> Any:
+    """The description of a training in that of an evaluation: of a pruned network, that of the whole one."""
+    training = evaluation["training"]
+    return training.get("training", training)
+
+
 class Results:
     """What the stages left in ``root`` (results/<data set>), for one table.
 
@@ -41,8 +47,7 @@ class Results:
         now, run = self.experiments[experiment], self.run(f"evaluate/{experiment}")
         if now["selected"]:
             return ""
-        training = run["training"].get("training", run["training"])  # of a pruned network: that of the whole one
-        same = (run["params_sha256"], training["params_sha256"]) == (now["evaluation"], now["training"])
+        same = (run["params_sha256"], training_of(run)["params_sha256"]) == (now["evaluation"], now["training"])
         return EARLIER if same else OTHERWISE
 
     def seeds(self, experiment: str) -> list[str]:
