@@ -72,7 +72,8 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
     profile = {"data": sample, "weights": "none", "train": TRAIN, "evaluate": EVALUATE, "measurements": short}
     project.change("profiles", "sample", value=profile)
     project.change("profiles", "camvid", "measurements", value=short)
-    project.change("run", value={**params["run"], "experiments": ["base"], "measurements": ["strict"]})
+    run = {**params["run"], "experiments": ["base"], "submissions": ["base"], "measurements": ["strict"]}
+    project.change("run", value=run)
     project.change("groups", value={})
     project.change("measurements", value={"strict": {"experiments": MEASURED}})
     project.change("figures", value={**params["figures"], "experiments": MEASURED, "comparison": "strict"})

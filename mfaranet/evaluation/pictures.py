@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from matplotlib.figure import Figure
 from numpy.typing import NDArray
+from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
 from mfaranet.data.conventions import IGNORE_INDEX
@@ -14,22 +14,25 @@ from mfaranet.files import atomic_write
 
 Picture = NDArray[np.uint8]
 """(H, W, 3), RGB."""
+_WIDTH, _GAP, _LINE = 320, 12, 32
+"""Of a picture in a grid, between two, and of a line of text, in pixels."""
 
 
 def draw_grid(title: str, columns: Sequence[str], rows: Sequence[Sequence[Picture]], path: Path) -> None:
     """Write pictures of one size as a PNG, with a title and the names of the columns."""
     height, width = rows[0][0].shape[:2]
-    figure = Figure(figsize=(2.5 * len(columns), 0.4 + 2.5 * len(rows) * height / width))
-    axes = figure.subplots(len(rows), len(columns), squeeze=False)
-    for line, pictures in zip(axes, rows, strict=True):
-        for axis, picture in zip(line, pictures, strict=True):
-            axis.imshow(picture)
-            axis.set_axis_off()
-    for axis, name in zip(axes[0], columns, strict=True):
-        axis.set_title(name)
-    figure.suptitle(title, fontsize="small")
-    figure.tight_layout()
-    atomic_write(path, lambda temporary: figure.savefig(temporary, format="png", dpi=120))
+    cell = (_WIDTH, round(_WIDTH * height / width))
+    across, down = (length + _GAP for length in cell)
+    sheet = Image.new("RGB", (_GAP + across * len(columns), 2 * _LINE + down * len(rows)), "white")
+    pen, font = ImageDraw.Draw(sheet), ImageFont.load_default(_LINE // 2)
+    pen.text((sheet.width // 2, _LINE // 2), title, "black", font, anchor="mm")
+    for column, name in enumerate(columns):
+        pen.text((_GAP + across * column + _WIDTH // 2, _LINE * 3 // 2), name, "black", font, anchor="mm")
+        for row, pictures in enumerate(rows):
+            # Enlarged, pixels stay what they are; made smaller, they are averaged.
+            picture = Image.fromarray(pictures[column]).resize(cell, Image.Resampling.BOX)
+            sheet.paste(picture, (_GAP + across * column, 2 * _LINE + down * row))
+    atomic_write(path, lambda temporary: sheet.save(temporary, format="PNG"))
 
 
 def photograph(image: Tensor) -> Picture:
