@@ -98,11 +98,11 @@ def test_a_computation_of_one_network(stale: Any) -> None:
 
 def test_a_learning_rate_of_one_experiment(stale: Any) -> None:
     def edit(project: Project) -> None:
-        project.change("experiments", "dropout", "train", value={"base_lr": 0.01})
+        project.change("experiments", "no_mfam", "train", value={"base_lr": 0.01})
 
     # The last three say by which settings the results are that they show.
-    shown = {"sample/summary.yaml", "sample/tables/details.yaml", "sample/figures.yaml"}
-    assert stale(edit) == {"sample/train/dropout.yaml", *shown}
+    shown = {"sample/summary.yaml", "sample/tables/aggregation.yaml", "sample/figures.yaml"}
+    assert stale(edit) == {"sample/train/no_mfam.yaml", *shown}
 
 
 def test_a_base_setting_that_is_overridden(stale: Any, project: Project) -> None:
