@@ -11,7 +11,9 @@ import time
 from pathlib import Path
 from typing import Any
 
+import pytest
 import yaml
+from filelock import FileLock
 
 REPOSITORY = Path(__file__).parents[1]
 STATES = Path("runs/sample/resume/base")
@@ -62,9 +64,9 @@ class Project:
     def start(self) -> None:
         """Make it a repository, with one commit."""
         self.run("git", "init", "-q")
-        self.run("dvc", "init", "-q")
-        self.run("dvc", "config", "core.analytics", "false")
         shutil.copytree(REPOSITORY / ".dvc/plots", self.root / ".dvc/plots")
+        shutil.copy(REPOSITORY / ".dvc/.gitignore", self.root / ".dvc")
+        (self.root / ".dvc/config").write_text("[core]\n    analytics = false\n")
         self.commit("start")
 
     def commit(self, message: str) -> None:
@@ -150,3 +152,17 @@ def smallest(root: Path) -> Project:
     (root / "dvc.yaml").write_text(yaml.safe_dump(graph, sort_keys=False))
     project.start()
     return project
+
+
+def finished(factory: pytest.TempPathFactory) -> Project:
+    """A copy of the smallest project after a run of it by Snakemake, which all processes of a test run share."""
+    mine = factory.getbasetemp()
+    shared = (mine.parent if "PYTEST_XDIST_WORKER" in os.environ else mine) / "finished"
+    ready = shared.with_suffix(".ready")
+    with FileLock(f"{shared}.lock"):
+        if not ready.exists():
+            smallest(shared).run("snakemake", "-j2")
+            ready.touch()
+    root = factory.mktemp("project")
+    shutil.copytree(shared, root, symlinks=True, dirs_exist_ok=True)
+    return Project(root)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from project import REPOSITORY, Project, smallest
+from project import REPOSITORY, Project, finished
 
 STAGE = "complexity@sample"
 CODE = "mfaranet/datasets/preparation.py"
@@ -19,8 +19,7 @@ RUN = "results/sample/complexity/run.json"
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
     """A project that has run once, with another one's installation: here that of the repository under test."""
-    project = smallest(tmp_path_factory.mktemp("project"))
-    project.run("dvc", "repro", STAGE)
+    project = finished(tmp_path_factory)
     project.commit("results")
     assert_runs(project, "drawn sample", project.json(RUN))
     return project

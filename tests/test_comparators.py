@@ -1,5 +1,6 @@
 """The 24 networks of Table XI: the linked implementations' numbers, and what every network of ours can do."""
 
+import copy
 import csv
 import json
 import subprocess
@@ -29,6 +30,7 @@ from mfaranet.weights.checkpoints import load_trained
 
 GOLDENS: dict[str, Any] = json.loads((FOLDER / "comparators.json").read_text())
 COSTS: dict[str, Any] = json.loads((FOLDER / "comparators_cost.json").read_text())
+NORMALISATION = ("running_mean", "running_var", "num_batches_tracked")
 FILLED = (nn.Conv2d, nn.ConvTranspose2d, nn.Linear, nn.BatchNorm2d, nn.PReLU)
 
 # Builds every network, and fails with what was done meanwhile with sockets or files of weights.
@@ -50,9 +52,16 @@ with torch.device("meta"):
 sys.exit(str(seen) if seen else 0)
 """
 
-every_network = pytest.mark.parametrize("slug", SLUGS)
+every_network = pytest.mark.parametrize("slug", SLUGS, scope="module")  # one network's tests follow each other
 compared_network = pytest.mark.parametrize("slug", COSTS)
 """Of whose linked implementation there are numbers."""
+
+
+@pytest.fixture(scope="module")
+def network(slug: str) -> nn.Module:
+    """With initial weights, seven classes and four channels; to be copied, not changed."""
+    torch.manual_seed(0)
+    return mfaranet.get_model(slug, num_classes=7, in_channels=4)
 
 
 @compared_network
@@ -60,7 +69,7 @@ compared_network = pytest.mark.parametrize("slug", COSTS)
 def test_output_of_the_linked_implementation(slug: str, rule: str) -> None:
     golden = GOLDENS[slug]
     names = names_in_order(slug, golden["input_shape"])
-    model = mfaranet.get_model(slug).double().eval()
+    model = unfilled(slug)
     executed = [model.get_submodule(name) for name in names]
     expected_order = [golden["signatures"][i] for i in golden["order"]]
     assert [signature(module) for module in executed] == expected_order
@@ -104,8 +113,8 @@ def test_both_counts(slug: str) -> None:
 
 
 @every_network
-def test_any_size_and_class_count(slug: str) -> None:
-    model = mfaranet.get_model(slug, num_classes=7, in_channels=4).eval()
+def test_any_size_and_class_count(network: nn.Module) -> None:
+    model = network.eval()
     for size in [(64, 128), (97, 131), *SMALL]:
         with torch.inference_mode():
             logits = model(torch.rand(1, 4, *size))
@@ -121,31 +130,31 @@ def test_images_that_enet_would_leave_no_row_of_are_padded() -> None:
 
 
 @every_network
-def test_training_mode_and_its_gradients(slug: str) -> None:
-    torch.manual_seed(0)
-    model = mfaranet.get_model(slug, num_classes=5).train()
-    outputs = model(torch.rand(2, 3, 64, 96))
+def test_training_mode_and_its_gradients(network: nn.Module) -> None:
+    model = copy.deepcopy(network).train()
+    outputs = model(torch.rand(2, 4, 64, 96))
     maps = [outputs["out"], *outputs["auxiliary"]]
-    assert all(each.shape == (2, 5, 64, 96) for each in maps)
+    assert all(each.shape == (2, 7, 64, 96) for each in maps)
     sum(each.square().mean() for each in maps).backward()  # type: ignore[union-attr]
     assert [name for name, parameter in model.named_parameters() if parameter.grad is None] == []
 
 
 @every_network
-def test_a_second_instance_takes_the_state(slug: str) -> None:
-    images = torch.rand(2, 3, 64, 96)
-    model, other = (mfaranet.get_model(slug, num_classes=5) for _ in range(2))
+def test_a_second_instance_takes_the_state(slug: str, network: nn.Module) -> None:
+    images = torch.rand(2, 4, 64, 96)
+    model = copy.deepcopy(network)
     model.train()(images)  # so that the statistics of the normalisation are not the initial ones
-    other.load_state_dict(safetensors.torch.load(safetensors.torch.save(model.state_dict())))
+    with torch.device("meta"):  # nothing in it that is not of the state
+        other = mfaranet.get_model(slug, num_classes=7, in_channels=4)
+    other.load_state_dict(safetensors.torch.load(safetensors.torch.save(model.state_dict())), assign=True)
     with torch.inference_mode():
         assert torch.equal(model.eval()(images), other.eval()(images))
 
 
 @every_network
-def test_images_of_a_batch_do_not_mix(slug: str) -> None:
-    torch.manual_seed(0)
-    model = mfaranet.get_model(slug, num_classes=5).double().eval()
-    images = torch.rand(2, 3, 64, 96, dtype=torch.float64)
+def test_images_of_a_batch_do_not_mix(network: nn.Module) -> None:
+    model = copy.deepcopy(network).double().eval()
+    images = torch.rand(2, 4, 64, 96, dtype=torch.float64)
     with torch.inference_mode():
         together, alone = model(images), torch.cat([model(image[None]) for image in images])
     torch.testing.assert_close(together, alone, rtol=0, atol=1e-12 * float(alone.abs().max()))
@@ -202,6 +211,14 @@ def signature(module: nn.Module) -> str:
     else:
         fields = [module.num_features if isinstance(module, nn.BatchNorm2d) else module.num_parameters]  # type: ignore[list-item]
     return "|".join(map(str, [type(module).__name__, *fields]))
+
+
+def unfilled(slug: str) -> nn.Module:
+    """In evaluation mode and float64, without the time for initial weights: all that it holds is to be filled."""
+    with torch.device("meta"):
+        model = mfaranet.get_model(slug).double().eval()
+    assert all(name.rsplit(".", 1)[1] in NORMALISATION for name, _ in model.named_buffers())
+    return model.to_empty(device="cpu")
 
 
 def names_in_order(slug: str, shape: list[int]) -> list[str]:

@@ -20,9 +20,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
     profile = project.params()["profiles"]["sample"]
     project.change("profiles", "sample", "data", value={**profile["data"], "train": 8, "val": 2, "test": 1})
     project.change("profiles", "sample", "train", value={**profile["train"], "epochs": 3, "workers": 1})
-    project.run("git", "init", "-q")
-    project.run("dvc", "init", "-q")
-    project.commit("start")
+    project.start()
     project.run("dvc", "repro", "data", "weights")
     return project
 

@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
-from project import Project, smallest
+from project import Project, finished
 
 from mfaranet.errors import InputError
 from workflow.running import DEAD, FOLDER, announced, refuse_while_running
@@ -24,10 +24,9 @@ def has_namespaces() -> bool:
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
-    project = smallest(tmp_path_factory.mktemp("project"))
+    project = finished(tmp_path_factory)
     project.change("profiles", "sample", "train", "epochs", value=6)
     project.commit("start")
-    project.run("dvc", "repro", "data", "weights")
     return project
 
 

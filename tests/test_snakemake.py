@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from project import Project, copy, smallest
+from project import Project, copy, finished, smallest
 
 from mfaranet.weights.checkpoints import load_trained
 
@@ -57,10 +57,7 @@ def edges(dot: str, node: str) -> set[tuple[str, str]]:
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
     """The pipeline run once, by Snakemake."""
-    project = smallest(tmp_path_factory.mktemp("project"))
-    project.environment["OMP_NUM_THREADS"] = "1"
-    assert wanted(project) == rules(STAGES - {"plan"})  # which is made by then
-    project.run("snakemake", "-j2")
+    project = finished(tmp_path_factory)
     yield project
     assert project.changed() == set()
 
@@ -87,6 +84,10 @@ def test_both_engines_read_one_graph(tmp_path: Path) -> None:
     assert {edge for edge in of_snakemake if edge[1] != "all"} == {
         (re.sub(r"\W", "_", one), re.sub(r"\W", "_", other)) for one, other in of_dvc
     }
+
+
+def test_all_is_to_do_before_the_first_run(tmp_path: Path) -> None:
+    assert wanted(smallest(tmp_path)) == rules(STAGES - {"plan"})  # which is made by then
 
 
 def test_dvc_finds_nothing_to_do_after_snakemake(project: Project) -> None:

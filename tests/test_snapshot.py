@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from project import STATES, Project, smallest
+from project import STATES, Project, finished
 
 TRAIN = ("dvc", "repro", "train@sample-base")
 LAST = Path("runs/sample/train/base/last.safetensors")
@@ -15,10 +15,9 @@ LAST = Path("runs/sample/train/base/last.safetensors")
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
     """Ready for a training of several epochs."""
-    project = smallest(tmp_path_factory.mktemp("project"))
+    project = finished(tmp_path_factory)
     project.change("profiles", "sample", "train", "epochs", value=6)
     project.commit("start")
-    project.run("dvc", "repro", "data", "weights")
     return project
 
 

@@ -5,12 +5,14 @@ import sys
 from pathlib import Path
 
 import pytest
-from project import REPOSITORY, Project, smallest
+from project import REPOSITORY, Project, finished
 
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
-    project = smallest(tmp_path_factory.mktemp("project"))
+    """In which the training and what is below it is left to do."""
+    project = finished(tmp_path_factory)
+    project.change("profiles", "sample", "train", "epochs", value=1)
     shutil.rmtree(project.root / ".git")
     for name in ("Makefile", "pyproject.toml", "constraints.txt"):
         shutil.copy(REPOSITORY / name, project.root)
