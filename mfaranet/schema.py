@@ -240,6 +240,8 @@ class Tolerances(Strict):
     """Of the authors' own weights."""
     miou_trained: Fraction
     gflops: Annotated[float, Field(ge=0)]
+    network_cost: Annotated[float, Field(ge=0)]
+    """Parameters and GFLOPs of the compared networks: of the last digit that a source prints."""
 
 
 class OverallTable(Strict):

@@ -22,6 +22,7 @@ from mfaranet.schema import TableSettings, Tolerances
 from mfaranet.tables import build as tables
 from mfaranet.tables import published
 from mfaranet.tables.cells import BLANK, Cell, Table, resolve, trace
+from mfaranet.tables.cost import ONE_GPU
 from mfaranet.tables.results import Results
 from mfaranet.tables.summary import sources
 
@@ -30,6 +31,7 @@ FACTS = {
     "mfaranet": Facts("MFARANet", "ResNet-18"),
     "icnet": Facts("ICNet", "ResNet-50", "A paper", 2018, "https://example.org/1", "who/ICNet", False, "MIT", "Wide."),
     "newnet": Facts("NewNet"),
+    **{name: Facts(name) for name in ("dfanet_b", "hrnet_v2", "cifrenet", "mininet_v2")},
 }
 RUN = {
     "stage": "evaluate@cityscapes-base",
@@ -47,7 +49,7 @@ RUN = {
     "networks": {name: asdict(facts) for name, facts in FACTS.items()},
 }
 RELEASED = {"released": {"origin": "link", "sha256": "0" * 64}}
-TOLERANCES = Tolerances(miou_released=0.0005, miou_trained=0.005, gflops=0.005)
+TOLERANCES = Tolerances(miou_released=0.0005, miou_trained=0.005, gflops=0.005, network_cost=1.0)
 COUNT = {
     "network": "mfaranet",
     "params": 12_996_748,
@@ -313,7 +315,7 @@ def test_a_network_without_published_values(tmp_path: Path) -> None:
     write_json(root / "complexity/complexity.json", {"newnet": {**COUNT, "network": "newnet"}})
     table = build(root, "comparison", "newnet", measurement="strict")
     assert shown(table)["Network"] == "NewNet"
-    known = {"Network", "Params (M)", *(column for column in table.columns if "at 1024x2048" in column)}
+    known = {"Network", "Params (M)", *(column for column in table.columns if "at 1024x2048 (" in column)}
     known -= {"GFLOPs of the linked code at 1024x2048 (official counter / 1024^3)"}
     assert {column for column, text in shown(table).items() if text} == known
     assert any(note.startswith("Where published cells are blank") for note in table.notes)
@@ -323,10 +325,61 @@ def test_published_networks() -> None:
     """Each is one of ours, and has a source where it has a value."""
     networks = yaml.safe_load(published.FILE.read_text())["networks"]
     assert set(networks) <= set(list_models())
+    keys = {"pretraining", "test_miou", "val_miou", "params", "gflops", "fps", *ONE_GPU, "macs_as_executed"}
     for network in networks.values():
-        numbers = [network[key] for key in ("test_miou", "val_miou", "fps")]
-        assert bool(network["source"]) == any(number is not None for number in numbers)
-        assert all(number is None or 0 < number < 1 for number in numbers[:2])
+        assert set(network) <= keys
+        assert all(entry["value"] and entry["source"] for entry in network.values())
+        assert all(0 < network[key]["value"] < 1 for key in ("test_miou", "val_miou") if key in network)
+
+
+def test_published_costs_have_verdicts(tmp_path: Path) -> None:
+    """By what was printed, at the size that it was printed for; numbers of a variant have a mark that a note explains."""
+    counts = {
+        "dfanet_b": {"params": 2_024_852, "macs": 13_460_000_000},
+        "hrnet_v2": {"params": 65_859_379, "macs": 747_513_053_184},
+        "cifrenet": {"params": 1_949_901, "macs": 1},
+        "mininet_v2": {"params": 507_243, "macs": 1},
+    }
+    root = results(tmp_path)
+    sizes = ("1024x1024", "1024x2048")
+    write_json(
+        root / "complexity/complexity.json",
+        {
+            name: {
+                **COUNT,
+                "network": name,
+                "params": each["params"],
+                **{key: dict.fromkeys(sizes, each["macs"]) for key in ("macs", "official_macs")},
+            }
+            for name, each in counts.items()
+        },
+    )
+    table = build(root, "comparison", *counts, measurement="strict")
+    rows = {name: shown(table, i) for i, name in enumerate(counts)}
+    found = {
+        name: (row["Params published (M)"], row["Verdict, params"], row["GFLOPs published"], row["Verdict, GFLOPs"])
+        for name, row in rows.items()
+    }
+    assert found == {
+        "dfanet_b": ("4.8", "differs", "2.1", "differs"),
+        "hrnet_v2": ("65.8", "match", "696.2", "match"),  # by its own counter, and one digit cut
+        "cifrenet": ("", "", "7.1", "not comparable: published at a size that is not named"),
+        "mininet_v2": ("0.5", "match", "", ""),
+    }
+    rtx, v100 = ONE_GPU.values()
+    assert (rows["dfanet_b"][rtx], rows["dfanet_b"][v100]) == ("60\u2020", "")
+    (note,) = [note for note in table.notes if note.startswith("\u2020")]
+    assert f"dfanet_b, {rtx}: DFANet-A" in note
+
+
+def test_published_scores_are_of_fine_labels_and_of_the_linked_branch() -> None:
+    networks = yaml.safe_load(published.FILE.read_text())["networks"]
+    keys = ("val_miou", "test_miou")
+    found = {name: tuple(network.get(key, {}).get("value") for key in keys) for name, network in networks.items()}
+    assert found["dfn"] == (0.785, 0.793)
+    assert found["pspnet"] == (0.7863, 0.784)
+    assert found["hrnet_v2"] == (0.809, 0.816)
+    assert found["dfanet_b"] == (0.684, 0.671)
 
 
 def test_published_values_stay_out_of_a_variation(tmp_path: Path) -> None:

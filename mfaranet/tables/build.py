@@ -40,4 +40,4 @@ def build(
         case LatencyTable():
             return latency_table(settings, stored)
         case ComparisonTable():
-            return comparison_table(settings, stored)
+            return comparison_table(settings, tolerances, stored)

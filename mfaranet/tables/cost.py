@@ -1,6 +1,6 @@
 """The tables of what networks cost, from stored results: complexity, latency, and the paper's Table XI."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -9,12 +9,26 @@ from mfaranet.schema import ComparisonTable, ComplexityTable, LatencyTable, Tole
 from mfaranet.tables.cells import BLANK, Cell, Table, digits, mean, one_digit, two_digits
 from mfaranet.tables.footnotes import footnotes
 from mfaranet.tables.notes import mark_notes, run_notes
-from mfaranet.tables.published import UNPUBLISHED, VERDICT, compare, find, network_cell, tolerance
+from mfaranet.tables.published import (
+    UNPUBLISHED,
+    VARIANT,
+    VERDICT,
+    compare,
+    find,
+    judge,
+    network_cell,
+    network_entry,
+    network_tolerance,
+    printed_cell,
+    tolerance,
+)
 from mfaranet.tables.results import COUNTS, Results
 
 PAPER_SIZE = (1024, 2048)
 GFLOPS = "GFLOPs (official counter / 1024^3)"
 """Header of what the paper means by GFLOPs."""
+ONE_GPU = {"rtx_2080": "FPS on an RTX 2080 at 512x1024", "v100": "FPS on a V100 at 1024x2048"}
+"""Published measurements that each have one GPU, size and protocol for all networks: key and header."""
 WITHIN_BUDGET = ("Within budget", "Within budget, folded")
 
 
@@ -111,7 +125,7 @@ def _times(results: Results, found: tuple[str, str], place: str) -> list[Cell]:
     return [results.cell(*found, f"{place}/fps", two_digits), *percentiles]
 
 
-def comparison_table(settings: ComparisonTable, results: Results) -> Table:
+def comparison_table(settings: ComparisonTable, tolerances: Tolerances, results: Results) -> Table:
     """The paper's Table XI: each network's cost and published results beside its speed here."""
     paper = size_name(PAPER_SIZE)
     columns = [
@@ -119,15 +133,21 @@ def comparison_table(settings: ComparisonTable, results: Results) -> Table:
         "Backbone",
         "Pretraining",
         "Params (M)",
+        "Params published (M)",
+        "Verdict, params",
         f"GMACs at {paper} (1e9)",
         f"GFLOPs at {paper} (official counter / 1024^3)",
         f"GFLOPs of the linked code at {paper} (official counter / 1024^3)",
+        "GFLOPs published",
+        "GFLOPs published at",
+        "Verdict, GFLOPs",
         f"mIoU here, {settings.protocol.replace('_', ' ')} (%)",
         "Val mIoU published (%)",
         "Test mIoU published (%)",
         "FPS published",
         "GPU",
         "At",
+        *ONE_GPU.values(),
         "Input here",
         "FPS here",
         "FPS here, normalisation folded",
@@ -138,26 +158,35 @@ def comparison_table(settings: ComparisonTable, results: Results) -> Table:
     rows = []
     for experiment in experiments:
         name = counted[experiment]["network"]
+        params, *counts = results.cost(experiment, paper)
         rows.append(
             [
                 results.fact(experiment, "title"),
                 results.fact(experiment, "backbone"),
                 network_cell(name, "pretraining"),
-                *results.cost(experiment, paper),
+                params,
+                *_published_cost(tolerances, name, "params", params),
+                *counts,
                 network_cell(name, "macs_as_executed", two_digits, 1 / 1024**3),
+                *_published_gflops(tolerances, results, experiment, name),
                 _miou_here(settings.protocol, results, experiment),
                 network_cell(name, "val_miou", one_digit, 100),
                 network_cell(name, "test_miou", one_digit, 100),
                 network_cell(name, "fps", one_digit),
-                network_cell(name, "gpu"),
-                network_cell(name, "fps_size", size_name),
+                network_cell(name, "fps", of="gpu"),
+                network_cell(name, "fps", size_name, of="size"),
+                *(printed_cell(name, key) for key in ONE_GPU),
                 *_speed_here(settings.measurement, results, experiment),
             ]
         )
+    networks = dict.fromkeys(counted[experiment]["network"] for experiment in experiments)
     notes = [
         "Published values are of Cityscapes, from the sources named in mfaranet/tables/published.yaml (mfaranet trace "
         "prints them); FPS of different GPUs and programs cannot be compared with each other, or with those here.",
-        "Params and GFLOPs are of what the prediction needs; those of the linked code stand beside where it runs more.",
+        *_variants(networks),
+        "Params and GFLOPs are of what the prediction needs; those of the linked code stand beside where it runs more. "
+        "Published GFLOPs are held against GMACs here, those of HRNet's own counter against the official one's; where "
+        "a verdict is differs, what the network says of itself below names why.",
         f"Networks with {results.run('complexity')['classes']} classes.",
         results.speed_note(settings.measurement),
         UNPUBLISHED,
@@ -167,6 +196,34 @@ def comparison_table(settings: ComparisonTable, results: Results) -> Table:
         notes += [here, *run_notes(results, trained), *mark_notes(results, trained)]
     notes += footnotes(experiments, results)
     return Table(settings.title, columns, rows, notes)
+
+
+def _published_cost(
+    tolerances: Tolerances, network: str, key: str, counted: Cell, obstacle: str = ""
+) -> tuple[Cell, Cell]:
+    """A published cost of a network, and the verdict on what is counted here."""
+    published = printed_cell(network, key)
+    if published == BLANK:
+        return BLANK, BLANK
+    allowed = network_tolerance(tolerances, network, key)
+    return published, judge(counted, published, obstacle, allowed, two_digits)[-1]
+
+
+def _published_gflops(tolerances: Tolerances, results: Results, experiment: str, network: str) -> list[Cell]:
+    """GFLOPs as published, the size of the image, and the verdict on what is counted at that size here."""
+    size = network_entry(network, "gflops").get("size")
+    counts = results.cost(experiment, size_name(size)) if size else [BLANK] * 3
+    counted = counts[2 if network_entry(network, "gflops").get("counter") == "official" else 1]
+    obstacle = "" if counted != BLANK else f"published at {size_name(size) if size else 'a size that is not named'}"
+    published, verdict = _published_cost(tolerances, network, "gflops", counted, obstacle)
+    return [published, network_cell(network, "gflops", size_name, of="size"), verdict]
+
+
+def _variants(networks: Iterable[str]) -> list[str]:
+    """What the marks of published numbers mean, where there are some."""
+    entries = [(name, key, network_entry(name, key)) for key in ONE_GPU for name in networks]
+    marked = [f"{name}, {ONE_GPU[key]}: {entry['variant']}" for name, key, entry in entries if "variant" in entry]
+    return [f"{VARIANT} of a variant: {'; '.join(marked)}."] if marked else []
 
 
 def _different(counted: Mapping[str, Any], size: str) -> list[str]:
