@@ -333,7 +333,7 @@ def test_published_networks() -> None:
 
 
 def test_published_costs_have_verdicts(tmp_path: Path) -> None:
-    """By what was printed, at the size that it was printed for; numbers of a variant have a mark that a note explains."""
+    """By what was printed, at the size that it was printed for; a mark says what is a variant's."""
     counts = {
         "dfanet_b": {"params": 2_024_852, "macs": 13_460_000_000},
         "hrnet_v2": {"params": 65_859_379, "macs": 747_513_053_184},
