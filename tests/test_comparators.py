@@ -16,6 +16,7 @@ import safetensors.torch
 import torch
 import torch.nn.functional as F
 from official import FOLDER, SMALL, as_row, size_of
+from test_latency import assert_folds
 from tiny import curve, settings
 from torch import Tensor, nn
 
@@ -158,6 +159,11 @@ def test_images_of_a_batch_do_not_mix(network: nn.Module) -> None:
     with torch.inference_mode():
         together, alone = model(images), torch.cat([model(image[None]) for image in images])
     torch.testing.assert_close(together, alone, rtol=0, atol=1e-12 * float(alone.abs().max()))
+
+
+@every_network
+def test_folding_keeps_the_output(network: nn.Module) -> None:
+    assert_folds(copy.deepcopy(network), torch.rand(1, 4, 64, 96, dtype=torch.float64))
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from project import STATES, Project, copy
+from project import STATES, Project, finished
 
 TRAIN = ("dvc", "repro", "--force", "--single-item", "train@sample-base")
 EVALUATE = ("dvc", "repro", "--single-item", "evaluate@sample-base")
@@ -15,12 +15,12 @@ EVALUATE = ("dvc", "repro", "--single-item", "evaluate@sample-base")
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
-    """A copy of the repository with a small sample and one thread, all prepared for the training."""
-    project = copy(tmp_path_factory.mktemp("project"))
+    """With more images and epochs, all prepared for the training."""
+    project = finished(tmp_path_factory)
     profile = project.params()["profiles"]["sample"]
     project.change("profiles", "sample", "data", value={**profile["data"], "train": 8, "val": 2, "test": 1})
     project.change("profiles", "sample", "train", value={**profile["train"], "epochs": 3, "workers": 1})
-    project.start()
+    project.commit("start")
     project.run("dvc", "repro", "data", "weights")
     return project
 
