@@ -109,7 +109,7 @@ def assert_folds(model: nn.Module, images: Tensor) -> None:
         if isinstance(module, nn.BatchNorm2d):
             module.running_mean.normal_(std=0.1)  # type: ignore[operator,union-attr]
             module.running_var.uniform_(0.8, 1.2)  # type: ignore[operator,union-attr]
-    folded = fold_batch_norm(model)
+    folded = fold_batch_norm(model, images.shape[1])
     with torch.inference_mode():
         torch.testing.assert_close(folded(images), model(images), atol=1e-9, rtol=1e-9)
     before, after = (sum(isinstance(m, nn.BatchNorm2d) for m in each.modules()) for each in (model, folded))
