@@ -53,6 +53,16 @@ class CamVidData(Strict):
     sha256: str | None
 
 
+class CamVidOriginalData(Strict):
+    """CamVid as its authors published it, in 32 classes."""
+
+    form: Literal["camvid_original"]
+    source: Path | None
+    """A folder or archive; without it $MFARANET_CAMVID_ORIGINAL."""
+    classes: Literal["grouped", "strict"]
+    """How 32 become 11: each with those that belong to it, or alone and the other 21 void."""
+
+
 class CityscapesData(Strict):
     """Cityscapes, from the user's own copy."""
 
@@ -61,7 +71,7 @@ class CityscapesData(Strict):
     """A folder that holds leftImg8bit/ and gtFine/ or the official archives; without it $CITYSCAPES_DATASET."""
 
 
-DataSettings = Annotated[SampleData | CamVidData | CityscapesData, Field(discriminator="form")]
+DataSettings = Annotated[SampleData | CamVidData | CamVidOriginalData | CityscapesData, Field(discriminator="form")]
 
 
 class WeightsFile(Strict):

@@ -1,13 +1,14 @@
 """PNG files of a source: judged by their header, then decoded to the last pixel."""
 
 import io
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from mfaranet.datasets.source import DataError, Source
+from mfaranet.datasets.source import Colour, DataError, Source
 
 CORRUPT = (
     "missing or corrupt files: replace them from the original archive, "
@@ -22,6 +23,11 @@ _LABEL_KIND = (
     "labels of another kind: take the files whose pixels are ids, in one channel of at most 8 bits (in Cityscapes "
     "*_gtFine_labelIds.png; *_color.png is for display, *_instanceIds.png has 16 bits)"
 )
+_COLOUR = (
+    "labels with other colours: take the files as published; a label that was a JPEG, or was resized with smoothing, "
+    "has mixed ones"
+)
+_NAMED = 5
 _SIGNATURE, _END = b"\x89PNG\r\n\x1a\n", b"IEND\xaeB`\x82"
 _OTHERS = ("JPEG", "BMP", "GIF", "TIFF", "WEBP")
 _COLOURS = {0: "grey", 2: "RGB", 3: "palette", 4: "grey with alpha", 6: "RGB with alpha"}
@@ -37,6 +43,32 @@ def read_rgb(path: Path, source: Source) -> tuple[bytes, NDArray[np.uint8]]:
     if (bits, colour) != (8, "RGB"):
         raise DataError(f"{source.shown(path)}: {bits}-bit {colour} instead of 8-bit RGB", _IMAGE_KIND)
     return data, np.asarray(_decode(data, path, source))
+
+
+def read_label(path: Path, source: Source) -> NDArray[np.uint8]:
+    """The ids (H, W) of a label, whose pixels are ids or colours that stand for them.
+
+    Raises:
+        DataError: it is corrupt, of another kind or size, or has a colour that stands for nothing.
+    """
+    if source.labels.painted is None:
+        return read_ids(path, source)
+    _, pixels = read_rgb(path, source)
+    return _ids_of_colours(pixels, source.labels.painted, source.shown(path))
+
+
+def _ids_of_colours(pixels: NDArray[np.uint8], painted: Mapping[Colour, int], shown: str) -> NDArray[np.uint8]:
+    codes = pixels.astype(np.uint32) @ np.array([1 << 16, 1 << 8, 1], dtype=np.uint32)
+    found, index, counts = np.unique(codes, return_inverse=True, return_counts=True)
+    colours = [(code >> 16, code >> 8 & 255, code & 255) for code in found.tolist()]
+    unknown = [
+        f"{colour} at {count} pixels" for colour, count in zip(colours, counts, strict=True) if colour not in painted
+    ]
+    if unknown:
+        more = f" and {len(unknown) - _NAMED} more" if len(unknown) > _NAMED else ""
+        raise DataError(f"{shown}: colours of no class: {', '.join(unknown[:_NAMED])}{more}", _COLOUR)
+    ids = np.array([painted[colour] for colour in colours], dtype=np.uint8)
+    return ids[index].reshape(codes.shape)
 
 
 def read_ids(path: Path, source: Source) -> NDArray[np.uint8]:

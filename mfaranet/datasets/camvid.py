@@ -21,7 +21,7 @@ VARIABLE = "MFARANET_CAMVID"
 SIZE = (360, 480)
 WHOLE = {"train": 367, "val": 101, "test": 233}
 MANIFEST = "SHA256SUMS"
-_COLOURS = {
+COLOURS = {
     "Sky": (128, 128, 128),
     "Building": (128, 0, 0),
     "Pole": (192, 192, 128),
@@ -50,7 +50,7 @@ _MISTAKEN = (
         mend="32 classes: take the labels of the SegNet form, which has 11 classes, 0..10, and 11 for void",
     ),
 )
-LABELS = LabelSet(list(_COLOURS), list(_COLOURS.values()), list(range(11)), frozenset({11}), _MISTAKEN)
+LABELS = LabelSet(list(COLOURS), list(COLOURS.values()), list(range(11)), frozenset({11}), _MISTAKEN)
 
 _LISTS = (
     "lists: correct the named lines; one image a line, its stem or the paths of image and label. "
@@ -104,17 +104,17 @@ def read(root: Path, origin: Path, whole: Mapping[str, int] = WHOLE) -> Source:
     problems: list[DataError] = []
     for split in SPLITS:
         for folder in (split, f"{split}annot"):
-            files[folder], faults = _files(root / folder)
+            files[folder], faults = files_by_stem(root / folder)
             problems += faults
         images, labels = files[split], files[f"{split}annot"]
-        listed[split], faults = _list(root / f"{split}.txt", images.keys() | labels.keys())
+        listed[split], faults = read_list(root / f"{split}.txt", images.keys() | labels.keys())
         problems += faults + _unmatched(split, listed[split], files)
         pairs += [Pair(split, stem, images[stem], labels.get(stem)) for stem in listed[split] if stem in images]
     counts = {split: len(stems) for split, stems in listed.items()}
     complete = counts == whole
     if not complete:
         problems += _check_subset(root, listed, files, whole)
-    title = "CamVid" if complete else f"CamVid subset {_slashed(counts)}"
+    title = "CamVid" if complete else f"CamVid subset {slashed(counts)}"
     return Source(origin, (root,), title, complete, LABELS, SIZE, pairs, problems)
 
 
@@ -147,7 +147,7 @@ def _locate(folder: Path, origin: Path) -> Path:
     return root
 
 
-def _list(path: Path, known: Collection[str]) -> tuple[list[str], list[DataError]]:
+def read_list(path: Path, known: Collection[str]) -> tuple[list[str], list[DataError]]:
     """Stems in a split's list, and its problems. A line has a stem, or the paths of an image and its label, or of one.
 
     Args:
@@ -176,25 +176,26 @@ def _list(path: Path, known: Collection[str]) -> tuple[list[str], list[DataError
 def _named(line: str, known: Collection[str]) -> str | None:
     """The stem in a line of a list, None where it is not of one image. Paths may have blanks, so any may part two."""
     paths = line.replace("\\", "/")
-    halves = [(_stem(paths[: gap.start()]), _stem(paths[gap.end() :])) for gap in re.finditer(r"\s+", paths)]
+    halves = [(stem_of(paths[: gap.start()]), stem_of(paths[gap.end() :])) for gap in re.finditer(r"\s+", paths)]
     parted = [(image, label) for image, label in halves if image == label or image in known]
     if not parted:
-        return _stem(paths)
+        return stem_of(paths)
     image, label = parted[0]
     return image if len(parted) == 1 and image == label else None
 
 
-def _stem(path: str) -> str:
+def stem_of(path: str) -> str:
+    """The name of a PNG file without its ending."""
     name = path.rsplit("/", 1)[-1]
     return name[:-4] if name.lower().endswith(".png") else name
 
 
-def _files(folder: Path) -> tuple[dict[str, Path], list[DataError]]:
+def files_by_stem(folder: Path) -> tuple[dict[str, Path], list[DataError]]:
     """Path of each file by its stem, none where there is no such folder; and what is there in two spellings."""
     found: dict[str, Path] = {}
     problems: list[DataError] = []
     for path in visible(folder):
-        stem = _stem(path.name)
+        stem = stem_of(path.name)
         if stem in found:
             problems.append(DataError(f"{folder.name}/{path.name}: also there as {found[stem].name}", TWICE))
         found[stem] = path
@@ -225,9 +226,9 @@ def _check_subset(
     """What keeps a set with other numbers of images from being a published subset."""
     path = root / MANIFEST
     if not path.is_file():
-        found = _slashed({split: len(stems) for split, stems in listed.items()})
+        found = slashed({split: len(stems) for split, stems in listed.items()})
         text = (
-            f"{found} images listed in {'/'.join(listed)}, a whole set has {_slashed(whole)}; "
+            f"{found} images listed in {'/'.join(listed)}, a whole set has {slashed(whole)}; "
             f"a subset is taken only with a {MANIFEST} over its images, labels and lists"
         )
         return [DataError(text, _SUBSET)]
@@ -253,5 +254,5 @@ def _manifest_line(line: str) -> tuple[str, str]:
     return name.lstrip(" *").replace("\\", "/").removeprefix("./"), checksum.lower()
 
 
-def _slashed(counts: Mapping[str, int]) -> str:
+def slashed(counts: Mapping[str, int]) -> str:
     return "/".join(map(str, counts.values()))

@@ -15,7 +15,7 @@ from PIL import Image
 from tqdm import tqdm
 
 from mfaranet.data.conventions import IGNORE_INDEX
-from mfaranet.data.png import read_ids, read_rgb
+from mfaranet.data.png import read_label, read_rgb
 from mfaranet.data.record import SPLITS, DatasetRecord
 from mfaranet.datasets.findings import Found, histograms, is_mask, mistaken, refuse, warn
 from mfaranet.datasets.source import DataError, Pair, Source, complain
@@ -80,7 +80,7 @@ def _convert(pair: Pair, source: Source, folder: Path) -> Found:
         found.problems.append(problem)
     if pair.label:
         try:
-            ids = read_ids(pair.label, source)
+            ids = read_label(pair.label, source)
             found.histogram = np.bincount(ids.ravel(), minlength=256)
             store("labels", _map(ids, found.histogram, pair.label, source))
         except DataError as problem:

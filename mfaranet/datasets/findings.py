@@ -91,7 +91,9 @@ def _is_mask(image: NDArray[np.uint8], labels: LabelSet) -> bool:
         return True
     codes = image.astype(np.uint32) @ np.array([1 << 16, 1 << 8, 1], dtype=np.uint32)
     coloured = codes[codes != 0]
-    palette = np.array(labels.colours, dtype=np.uint32) @ np.array([1 << 16, 1 << 8, 1], dtype=np.uint32)
+    palette = np.array(list(labels.painted or labels.colours), dtype=np.uint32) @ np.array(
+        [1 << 16, 1 << 8, 1], dtype=np.uint32
+    )
     return bool(coloured.size) and bool(np.isin(coloured, palette).mean() > 0.9)
 
 

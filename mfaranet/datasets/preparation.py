@@ -4,12 +4,12 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from mfaranet.data.record import DatasetRecord
-from mfaranet.datasets import camvid, cityscapes
+from mfaranet.datasets import camvid, camvid_original, cityscapes
 from mfaranet.datasets.checking import write_prepared
 from mfaranet.datasets.sample import draw_sample
 from mfaranet.datasets.source import Source
 from mfaranet.files import atomic_folder
-from mfaranet.schema import CamVidData, CityscapesData, DataSettings, SampleData
+from mfaranet.schema import CamVidData, CamVidOriginalData, CityscapesData, DataSettings, SampleData
 
 
 def prepare(name: str, settings: DataSettings, output: Path) -> DatasetRecord:
@@ -31,6 +31,8 @@ def _find(settings: DataSettings, folder: Path, scratch: Path) -> Source:
             return _draw(settings, folder / "cityscapes")
         case CamVidData():
             return camvid.find(settings, scratch)
+        case CamVidOriginalData():
+            return camvid_original.find(settings, scratch)
         case CityscapesData():
             return cityscapes.find(settings, scratch)
 

@@ -1,11 +1,13 @@
 """A data set as it was found: its files, what they should be, and what is wrong with it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from mfaranet.errors import InputError
 
+Colour = tuple[int, int, int]
+"""Red, green, blue."""
 TWICE = "files that differ only in capitals: remove the wrong one"
 _LISTED_PROBLEMS = 50
 
@@ -56,10 +58,12 @@ class LabelSet:
     """The classes in order of their index, and the ids that stand for them (and for none) in the source's labels."""
 
     classes: list[str]
-    colours: list[tuple[int, int, int]]
+    colours: list[Colour]
     ids: list[int]
     void: frozenset[int]
     mistaken: Sequence[Convention] = ()
+    painted: Mapping[Colour, int] | None = None
+    """The id that each colour stands for, where label files are RGB pictures; None where their pixels are ids."""
 
 
 @dataclass(frozen=True)
