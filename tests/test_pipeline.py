@@ -71,7 +71,8 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
     short = {"strict": {"device": "cpu", "sizes": [[64, 128], [64, 64]], "seconds": 0.03, "budget": 2.0}}
     profile = {"data": sample, "weights": "none", "train": TRAIN, "evaluate": EVALUATE, "measurements": short}
     project.change("profiles", "sample", value=profile)
-    project.change("profiles", "camvid", "measurements", value=short)
+    for name in params["profiles"].keys() - {"sample"}:
+        project.change("profiles", name, "measurements", value=short)
     run = {**params["run"], "experiments": ["base"], "submissions": ["base"], "measurements": ["strict"]}
     project.change("run", value=run)
     project.change("groups", value={})
