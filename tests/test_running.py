@@ -27,6 +27,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
     project = finished(tmp_path_factory)
     project.change("profiles", "sample", "train", "epochs", value=6)
     project.commit("start")
+    project.run("dvc", "repro", "plan")
     return project
 
 
