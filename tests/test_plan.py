@@ -100,7 +100,7 @@ def test_a_learning_rate_of_one_experiment(stale: Any) -> None:
     def edit(project: Project) -> None:
         project.change("experiments", "no_mfam", "train", value={"base_lr": 0.01})
 
-    # The last three say by which settings the results are that they show.
+    # These say by which settings the results are that they show.
     tables = {f"sample/tables/{name}.yaml" for name in ("aggregation", "alignment", "comparison_cpu_512x1024")}
     shown = {"sample/summary.yaml", "sample/figures.yaml", *tables}
     assert stale(edit) == {"sample/train/no_mfam.yaml", *shown}
