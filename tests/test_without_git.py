@@ -5,14 +5,13 @@ import sys
 from pathlib import Path
 
 import pytest
-from project import REPOSITORY, Project, finished
+from project import REPOSITORY, Project, smallest
 
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
-    """In which the training and what is below it is left to do."""
-    project = finished(tmp_path_factory)
-    project.change("profiles", "sample", "train", "epochs", value=1)
+    """In which all is left to do: what was counted before would name the commit of then."""
+    project = smallest(tmp_path_factory.mktemp("project"))
     shutil.rmtree(project.root / ".git")
     for name in ("Makefile", "pyproject.toml", "constraints.txt"):
         shutil.copy(REPOSITORY / name, project.root)
