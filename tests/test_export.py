@@ -58,7 +58,7 @@ def test_other_forms_give_the_same_logits(name: str) -> None:
         (found,) = converted(others)  # in ONNX Runtime
         assert_close(found, expected)
     torch.compiler.reset()  # forward, which the networks share, is compiled for a few of them only
-    compiled = torch.compile(model, backend="eager", fullgraph=True)  # what is ours to give is a graph without a break
+    compiled = torch.compile(model, backend="aot_eager", fullgraph=True)
     assert_close(compiled(images), model(images))
 
 
