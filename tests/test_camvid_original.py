@@ -9,6 +9,7 @@ from PIL import Image
 from sources import picture, refused, write_png
 
 from mfaranet.data.png import read_label
+from mfaranet.data.record import DatasetRecord
 from mfaranet.datasets import camvid, camvid_original
 from mfaranet.datasets.checking import write_prepared
 from mfaranet.datasets.preparation import prepare
@@ -87,7 +88,7 @@ def test_every_original_colour_lands_in_its_class(drawn: Path) -> None:
 def test_the_title_names_the_classes(drawn: Path, classes: str, tmp_path: Path) -> None:
     with atomic_folder(tmp_path / "out") as folder:
         record = write_prepared("camvid_original", read(drawn, classes), folder)
-    assert record.title == f"CamVid 720x960, {camvid_original._TITLES[classes]}"
+    assert record.title == f"CamVid 720x960, {camvid_original.TITLES[classes]}"
     assert record.complete
     assert record.splits == COUNTS
     assert record.labelled == ["train", "val", "test"]
@@ -116,29 +117,36 @@ def test_another_division_is_named(drawn: Path, folders: Path) -> None:
 
 
 def test_it_is_found_in_folders_and_archives(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(camvid, "WHOLE", COUNTS)
-    monkeypatch.setattr(camvid_original.read, "__defaults__", (COUNTS,))
-    root = write_authors_folders(tmp_path / "source")
     settings = CamVidOriginalData(form="camvid_original", source=tmp_path / "source", classes="grouped")
-    first = prepare("camvid_original", settings, tmp_path / "first")
+    unset = settings.model_copy(update={"source": None})
+
+    def prepared(output: str, given: CamVidOriginalData = unset) -> DatasetRecord:
+        source = camvid_original.find(given, tmp_path / f"scratch_{output}", COUNTS)
+        with atomic_folder(tmp_path / output) as folder:
+            return write_prepared("camvid_original", source, folder)
+
+    root = write_authors_folders(tmp_path / "source")
+    first = prepared("first", settings)
     for name in (camvid_original.IMAGES, camvid_original.LABELS):
         shutil.make_archive(str(tmp_path / "archives" / name), "zip", root, name)
     for split in COUNTS:
         shutil.copy(root / f"{split}.txt", tmp_path / "archives")
     monkeypatch.setenv(camvid_original.VARIABLE, str(tmp_path / "archives"))
-    unset = settings.model_copy(update={"source": None})
-    assert prepare("camvid_original", unset, tmp_path / "second") == first
-    # One zip with all, in a folder, as it is passed around.
+    assert prepared("second") == first
+    # One zip with all, in a folder, as it is passed around; and so with lists.
     folders = write_split_folders(tmp_path / "around/CamVid")
     shutil.make_archive(str(tmp_path / "camvid"), "zip", folders.parent)
     monkeypatch.setenv(camvid_original.VARIABLE, str(tmp_path / "camvid.zip"))
-    assert prepare("camvid_original", unset, tmp_path / "third").splits == COUNTS
+    assert prepared("third").splits == COUNTS
+    shutil.make_archive(str(tmp_path / "listed"), "zip", root.parent, root.name)
+    monkeypatch.setenv(camvid_original.VARIABLE, str(tmp_path / "listed.zip"))
+    assert prepared("fourth") == first
     monkeypatch.delenv(camvid_original.VARIABLE)
     with pytest.raises(InputError, match="not downloaded for you; get its two archives"):
-        prepare("camvid_original", unset, tmp_path / "fourth")
+        prepare("camvid_original", unset, tmp_path / "fifth")
     monkeypatch.setenv(camvid_original.VARIABLE, str(tmp_path / "first"))
     with pytest.raises(InputError, match=r"holds no original CamVid: train/ and train_labels/"):
-        prepare("camvid_original", unset, tmp_path / "fourth")
+        prepare("camvid_original", unset, tmp_path / "fifth")
 
 
 def unpaired(root: Path) -> None:

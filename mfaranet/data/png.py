@@ -3,12 +3,13 @@
 import io
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from mfaranet.datasets.source import Colour, DataError, Source
+from mfaranet.datasets.source import Colour, DataError, Source, some
 
 CORRUPT = (
     "missing or corrupt files: replace them from the original archive, "
@@ -27,7 +28,6 @@ _COLOUR = (
     "labels with other colours: take the files as published; a label that was a JPEG, or was resized with smoothing, "
     "has mixed ones"
 )
-_NAMED = 5
 _SIGNATURE, _END = b"\x89PNG\r\n\x1a\n", b"IEND\xaeB`\x82"
 _OTHERS = ("JPEG", "BMP", "GIF", "TIFF", "WEBP")
 _COLOURS = {0: "grey", 2: "RGB", 3: "palette", 4: "grey with alpha", 6: "RGB with alpha"}
@@ -57,16 +57,20 @@ def read_label(path: Path, source: Source) -> NDArray[np.uint8]:
     return _ids_of_colours(pixels, source.labels.painted, source.shown(path))
 
 
+def colour_codes(pixels: NDArray[Any]) -> NDArray[np.uint32]:
+    """Each colour of (..., 3) as one number, red first."""
+    return pixels.astype(np.uint32) @ np.array([1 << 16, 1 << 8, 1], dtype=np.uint32)
+
+
 def _ids_of_colours(pixels: NDArray[np.uint8], painted: Mapping[Colour, int], shown: str) -> NDArray[np.uint8]:
-    codes = pixels.astype(np.uint32) @ np.array([1 << 16, 1 << 8, 1], dtype=np.uint32)
+    codes = colour_codes(pixels)
     found, index, counts = np.unique(codes, return_inverse=True, return_counts=True)
     colours = [(code >> 16, code >> 8 & 255, code & 255) for code in found.tolist()]
     unknown = [
         f"{colour} at {count} pixels" for colour, count in zip(colours, counts, strict=True) if colour not in painted
     ]
     if unknown:
-        more = f" and {len(unknown) - _NAMED} more" if len(unknown) > _NAMED else ""
-        raise DataError(f"{shown}: colours of no class: {', '.join(unknown[:_NAMED])}{more}", _COLOUR)
+        raise DataError(f"{shown}: colours of no class: {some(unknown)}", _COLOUR)
     ids = np.array([painted[colour] for colour in colours], dtype=np.uint8)
     return ids[index].reshape(codes.shape)
 

@@ -1,6 +1,5 @@
 """CamVid in the SegNet form: 11 classes, 360 x 480, from a folder, a zip or the download."""
 
-import os
 import re
 import sys
 from collections.abc import Collection, Mapping
@@ -11,10 +10,10 @@ import pooch
 from mfaranet.data.png import CORRUPT
 from mfaranet.data.record import SPLITS
 from mfaranet.datasets.archives import extract
-from mfaranet.datasets.disks import is_visible, locate, read_lines, visible
+from mfaranet.datasets.disks import given, is_visible, locate, read_lines, visible
 from mfaranet.datasets.source import TWICE, Convention, DataError, LabelSet, Pair, Source
 from mfaranet.errors import InputError
-from mfaranet.files import sha256, user_path
+from mfaranet.files import sha256
 from mfaranet.schema import CamVidData
 
 VARIABLE = "MFARANET_CAMVID"
@@ -78,16 +77,9 @@ def find(settings: CamVidData, scratch: Path) -> Source:
     Raises:
         InputError: there is no such path, no CamVid in it, or no download; the archive is not the right one.
     """
-    if settings.source:
-        origin = user_path(settings.source, "data.source of the CamVid profile")
-    elif os.environ.get(VARIABLE):
-        origin = user_path(os.environ[VARIABLE], f"${VARIABLE}")
-    else:
-        origin = _download(settings.url, settings.sha256)
+    origin = given(settings.source, VARIABLE, "CamVid") or _download(settings.url, settings.sha256)
     if origin.is_dir():
         return read(_locate(origin, origin), origin)
-    if not origin.exists():
-        raise InputError(f"{origin} does not exist; correct data.source of the CamVid profile, or ${VARIABLE}")
     extract(origin, scratch, (".png", ".txt", MANIFEST))
     return read(_locate(scratch, origin), origin)
 
@@ -176,16 +168,15 @@ def read_list(path: Path, known: Collection[str]) -> tuple[list[str], list[DataE
 def _named(line: str, known: Collection[str]) -> str | None:
     """The stem in a line of a list, None where it is not of one image. Paths may have blanks, so any may part two."""
     paths = line.replace("\\", "/")
-    halves = [(stem_of(paths[: gap.start()]), stem_of(paths[gap.end() :])) for gap in re.finditer(r"\s+", paths)]
+    halves = [(_stem(paths[: gap.start()]), _stem(paths[gap.end() :])) for gap in re.finditer(r"\s+", paths)]
     parted = [(image, label) for image, label in halves if image == label or image in known]
     if not parted:
-        return stem_of(paths)
+        return _stem(paths)
     image, label = parted[0]
     return image if len(parted) == 1 and image == label else None
 
 
-def stem_of(path: str) -> str:
-    """The name of a PNG file without its ending."""
+def _stem(path: str) -> str:
     name = path.rsplit("/", 1)[-1]
     return name[:-4] if name.lower().endswith(".png") else name
 
@@ -195,7 +186,7 @@ def files_by_stem(folder: Path) -> tuple[dict[str, Path], list[DataError]]:
     found: dict[str, Path] = {}
     problems: list[DataError] = []
     for path in visible(folder):
-        stem = stem_of(path.name)
+        stem = _stem(path.name)
         if stem in found:
             problems.append(DataError(f"{folder.name}/{path.name}: also there as {found[stem].name}", TWICE))
         found[stem] = path

@@ -1,7 +1,6 @@
 """CamVid as its authors published it: 720 x 960, labels as pictures in the colours of 32 classes, brought to 11."""
 
 import csv
-import os
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -9,10 +8,9 @@ from mfaranet.data.png import CORRUPT
 from mfaranet.data.record import SPLITS
 from mfaranet.datasets import camvid
 from mfaranet.datasets.archives import ENDINGS, extract
-from mfaranet.datasets.disks import locate, visible
+from mfaranet.datasets.disks import given, locate, visible
 from mfaranet.datasets.source import Colour, DataError, LabelSet, Pair, Source
 from mfaranet.errors import InputError
-from mfaranet.files import user_path
 from mfaranet.schema import CamVidOriginalData
 
 VARIABLE = "MFARANET_CAMVID_ORIGINAL"
@@ -55,43 +53,44 @@ GROUPS: dict[str, dict[str, Colour]] = {
     "Bicyclist": {"Bicyclist": (0, 128, 192), "MotorcycleScooter": (192, 0, 192)},
 }
 _VOID_COLOUR = (0, 0, 0)
-_TITLES = {"grouped": "32 classes grouped to 11", "strict": "11 of 32 classes, the others void"}
-_SOURCE = f"data.source of its profile, or ${VARIABLE}"
+TITLES = {"grouped": "32 classes grouped to 11", "strict": "11 of 32 classes, the others void"}
 _DICT = f"{CLASS_DICT}: take the labels with the 32 classes of the original CamVid, and the table that belongs to them"
 
 
-def find(settings: CamVidOriginalData, scratch: Path) -> Source:
-    """The set in ``settings.source``, else in $MFARANET_CAMVID_ORIGINAL: a folder or one archive.
+def find(settings: CamVidOriginalData, scratch: Path, whole: Mapping[str, int] = camvid.WHOLE) -> Source:
+    """The set in ``settings.source``, else in $MFARANET_CAMVID_ORIGINAL: a folder, or one archive.
 
-    Archives in the folder, as the authors' two, are extracted to ``scratch``, beside which lie the lists.
+    Of a folder that has archives, as the authors' two, these are extracted to ``scratch``; the lists lie beside them.
 
     Raises:
         InputError: no source is given, it holds no such set, or an archive is corrupt.
     """
-    written = settings.source or os.environ.get(VARIABLE)
-    if not written:
+    origin = given(settings.source, VARIABLE, "original CamVid")
+    if origin is None:
         raise InputError(
             "the original CamVid is not downloaded for you; get its two archives from "
             "http://web4.cs.ucl.ac.uk/staff/g.brostow/MotionSegRecData, put train.txt, val.txt and test.txt beside "
-            f"them (a stem a line, 367/101/233), and give the folder as {_SOURCE}"
+            "them (a stem a line, 367/101/233), and give the folder as data.source of the original CamVid profile or "
+            f"in ${VARIABLE}"
         )
-    origin = user_path(written, "data.source of the CamVid profile" if settings.source else f"${VARIABLE}")
-    if not origin.exists():
-        raise InputError(f"{origin} does not exist; correct {_SOURCE}")
-    if origin.is_file():
-        archives = [origin]
-    else:
-        archives = [path for path in visible(origin) if path.name.lower().endswith(ENDINGS)]
-    if archives and not (origin.is_dir() and _locate(origin)):
-        for archive in archives:
-            extract(archive, scratch, (".png", ".txt", CLASS_DICT))
-        lists = origin if origin.is_dir() else scratch
-        return read(_located(scratch, origin), lists, origin, settings.classes)
-    root = _located(origin, origin)
-    return read(root, root, origin, settings.classes)
+    if origin.is_dir() and (root := _locate(origin)):
+        return read(root, root, origin, settings.classes, whole)
+    archives = (
+        [path for path in visible(origin) if path.name.lower().endswith(ENDINGS)] if origin.is_dir() else [origin]
+    )
+    for archive in archives:
+        extract(archive, scratch, (".png", ".txt", CLASS_DICT))
+    root = _locate(scratch)
+    if root is None:
+        raise InputError(
+            f"{origin} holds no original CamVid: train/ and train_labels/, the same for val and test; or {IMAGES}/ "
+            f"and {LABELS}/ or the archives of these names, with train.txt, val.txt and test.txt beside them; in the "
+            "folder itself or in one at most two levels down"
+        )
+    return read(root, origin if origin.is_dir() else root, origin, settings.classes, whole)
 
 
-def read(root: Path, lists: Path, origin: Path, classes: str, whole: Mapping[str, int] = camvid.WHOLE) -> Source:
+def read(root: Path, lists: Path, origin: Path, classes: str, whole: Mapping[str, int]) -> Source:
     """Match images with labels: in folders of splits, or in the two of the authors with lists of stems beside them.
 
     Args:
@@ -101,18 +100,14 @@ def read(root: Path, lists: Path, origin: Path, classes: str, whole: Mapping[str
         classes: ``grouped`` (see GROUPS), or ``strict``: each of the 11 has its own original class alone.
         whole: number of images in each split of the usual division.
     """
-    pairs: list[Pair] = []
-    problems: list[DataError] = _check_class_dict(root / CLASS_DICT)
-    for split in SPLITS:
-        found, faults = _split(root, lists, split)
-        pairs += found
-        problems += faults
+    pairs, problems = _by_folders(root) if (root / "train").is_dir() else _by_lists(root, lists)
+    problems += _check_class_dict(root / CLASS_DICT)
     counts = {split: sum(pair.split == split for pair in pairs) for split in SPLITS}
     if sum(counts.values()) != sum(whole.values()):
         text = f"{sum(counts.values())} images in {camvid.slashed(counts)} instead of {sum(whole.values())} in all"
         problems.append(DataError(text, CORRUPT))
     complete = counts == whole
-    title = f"CamVid 720x960, {_TITLES[classes]}" + ("" if complete else f", split {camvid.slashed(counts)}")
+    title = f"CamVid 720x960, {TITLES[classes]}" + ("" if complete else f", split {camvid.slashed(counts)}")
     return Source(origin, (root,), title, complete, label_set(classes), SIZE, pairs, problems)
 
 
@@ -134,37 +129,38 @@ def _locate(folder: Path) -> Path | None:
     return locate(folder, fits, "CamVid")
 
 
-def _located(folder: Path, origin: Path) -> Path:
-    root = _locate(folder)
-    if root is None:
-        raise InputError(
-            f"{origin} holds no original CamVid: train/ and train_labels/, the same for val and test; or {IMAGES}/ "
-            f"and {LABELS}/ or the archives of these names, with train.txt, val.txt and test.txt beside them; in the "
-            "folder itself or in one at most two levels down"
-        )
-    return root
+def _by_folders(root: Path) -> tuple[list[Pair], list[DataError]]:
+    """The pairs of train/ and train_labels/, and so for the other splits; and what has no partner."""
+    pairs: list[Pair] = []
+    problems: list[DataError] = []
+    for split in SPLITS:
+        images, labels, faults = _listed(root / split, root / f"{split}_labels")
+        alone = [path for stem, path in labels.items() if stem not in images]
+        faults += [DataError(f"{path.parent.name}/{path.name}: label without image", CORRUPT) for path in alone]
+        pairs += [Pair(split, stem, path, labels.get(stem)) for stem, path in images.items()]
+        problems += faults
+    return pairs, problems + _unlabelled(pairs)
 
 
-def _split(root: Path, lists: Path, split: str) -> tuple[list[Pair], list[DataError]]:
-    """The pairs of a split, and what has no partner."""
-    if (root / "train").is_dir():
-        folders = (root / split, root / f"{split}_labels")
-        images, labels, problems = _listed(*folders)
-        stems = list(images)
-        alone = [f"{folders[1].name}/{labels[stem].name}: label without image" for stem in labels if stem not in images]
-        problems += [DataError(text, CORRUPT) for text in alone]
-    else:
-        images, labels, problems = _listed(root / IMAGES, root / LABELS)
+def _by_lists(root: Path, lists: Path) -> tuple[list[Pair], list[DataError]]:
+    """The pairs of the authors' two folders that each split's list names, and what has no partner."""
+    images, labels, problems = _listed(root / IMAGES, root / LABELS)
+    pairs: list[Pair] = []
+    for split in SPLITS:
         stems, faults = camvid.read_list(lists / f"{split}.txt", images.keys())
-        problems = faults + (problems if split == SPLITS[0] else [])  # once, of folders that all splits share
         missing = [stem for stem in stems if stem not in images]
-        problems += [DataError(f"{split}.txt: {stem}: no such image in {IMAGES}/", CORRUPT) for stem in missing]
-        stems = [stem for stem in stems if stem in images]
-    unlabelled = [stem for stem in stems if stem not in labels]
-    problems += [
-        DataError(f"{images[stem].parent.name}/{stem}.png: image without label", CORRUPT) for stem in unlabelled
+        faults += [DataError(f"{split}.txt: {stem}: no such image in {IMAGES}/", CORRUPT) for stem in missing]
+        pairs += [Pair(split, stem, images[stem], labels.get(stem)) for stem in stems if stem in images]
+        problems += faults
+    return pairs, problems + _unlabelled(pairs)
+
+
+def _unlabelled(pairs: list[Pair]) -> list[DataError]:
+    return [
+        DataError(f"{pair.image.parent.name}/{pair.image.name}: image without label", CORRUPT)
+        for pair in pairs
+        if pair.label is None
     ]
-    return [Pair(split, stem, images[stem], labels.get(stem)) for stem in stems], problems
 
 
 def _listed(images: Path, labels: Path) -> tuple[dict[str, Path], dict[str, Path], list[DataError]]:

@@ -1,6 +1,5 @@
 """Cityscapes from the user's own copy, and the drawn sample, which has the same form."""
 
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,10 +9,9 @@ from cityscapesscripts.helpers import labels as official
 from mfaranet.data.png import CORRUPT
 from mfaranet.data.record import SPLITS
 from mfaranet.datasets.archives import ENDINGS, extract
-from mfaranet.datasets.disks import locate, visible
+from mfaranet.datasets.disks import given, locate, visible
 from mfaranet.datasets.source import TWICE, Convention, DataError, LabelSet, Pair, Source
 from mfaranet.errors import InputError
-from mfaranet.files import user_path
 from mfaranet.schema import CityscapesData
 
 VARIABLE = "CITYSCAPES_DATASET"
@@ -56,17 +54,14 @@ def find(settings: CityscapesData, scratch: Path, layout: Layout = GENUINE) -> S
     Raises:
         InputError: no source is given, a part is not in it or twice, or an archive is none.
     """
-    written = settings.source or os.environ.get(VARIABLE)
-    if not written:
+    origin = given(settings.source, VARIABLE, "Cityscapes")
+    if origin is None:
         raise InputError(
             "Cityscapes is not downloaded for you: its licence asks for an account of your own. Register at "
             "https://www.cityscapes-dataset.com/register/, run\n"
             f"  csDownload {' '.join(f'{part}_trainvaltest.zip' for part in SUFFIXES)}\n"
             f"and give the folder as data.source of the Cityscapes profile or in ${VARIABLE}"
         )
-    origin = user_path(written, "data.source of the Cityscapes profile" if settings.source else f"${VARIABLE}")
-    if not origin.exists():
-        raise InputError(f"{origin} does not exist; correct data.source of the Cityscapes profile, or ${VARIABLE}")
     found = {part: there for part in SUFFIXES if (there := _folder(origin, part) or _archive(origin, part))}
     missing = [f"{part}_trainvaltest.zip" for part in SUFFIXES if part not in found]
     if missing:

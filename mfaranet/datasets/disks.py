@@ -1,10 +1,12 @@
 """Files as they lie on people's disks: beside what systems leave there, in folders of folders, in several encodings."""
 
 import codecs
+import os
 from collections.abc import Callable
 from pathlib import Path, PurePath
 
 from mfaranet.errors import InputError
+from mfaranet.files import user_path
 
 _LEFT_BY_SYSTEMS = {"thumbs.db", "ehthumbs.db", "desktop.ini", "__macosx", "@eadir", "$recycle.bin"}
 _ENCODINGS = {codecs.BOM_UTF8: "utf-8-sig", codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
@@ -34,6 +36,21 @@ def locate(folder: Path, fits: Callable[[Path], bool], what: str) -> Path | None
         if found:
             return found[0]
     return None
+
+
+def given(source: Path | None, variable: str, name: str) -> Path | None:
+    """Where a user has the data set ``name``: ``data.source`` of its profile, else $``variable``; None for neither.
+
+    Raises:
+        InputError: there is no such path, or it has a variable that is not set.
+    """
+    written = source or os.environ.get(variable)
+    if not written:
+        return None
+    path = user_path(written, f"data.source of the {name} profile" if source else f"${variable}")
+    if not path.exists():
+        raise InputError(f"{path} does not exist; correct data.source of the {name} profile, or ${variable}")
+    return path
 
 
 def read_lines(path: Path) -> list[str]:

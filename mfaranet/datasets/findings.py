@@ -1,18 +1,18 @@
 """What a data set holds as a whole: what cannot be right is refused, what may be right is told."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
+from mfaranet.data.png import colour_codes
 from mfaranet.data.record import SPLITS
-from mfaranet.datasets.source import Convention, DataError, LabelSet, Pair
+from mfaranet.datasets.source import Convention, DataError, LabelSet, Pair, some
 
 MEASURED = ("train", "val")
 """The splits that a training cannot do without."""
-_NAMED = 5
 
 
 @dataclass
@@ -76,7 +76,7 @@ def warn(labels: LabelSet, found: Sequence[Found], pixels: Mapping[str, NDArray[
             members = [each for each in found if each.pair.split == split]
             stems = [each.pair.stem for each in members if holds(each)]
             if stems:
-                warnings.append(f"{kind}: {len(stems)} of {len(members)} in {split} ({_some(stems)})")
+                warnings.append(f"{kind}: {len(stems)} of {len(members)} in {split} ({some(stems)})")
     return warnings
 
 
@@ -89,11 +89,9 @@ def is_mask(image: NDArray[np.uint8], labels: LabelSet) -> bool:
 def _is_mask(image: NDArray[np.uint8], labels: LabelSet) -> bool:
     if (image == image[..., :1]).all() and np.isin(image, [*labels.ids, *labels.void, 255]).all():
         return True
-    codes = image.astype(np.uint32) @ np.array([1 << 16, 1 << 8, 1], dtype=np.uint32)
+    codes = colour_codes(image)
     coloured = codes[codes != 0]
-    palette = np.array(list(labels.painted or labels.colours), dtype=np.uint32) @ np.array(
-        [1 << 16, 1 << 8, 1], dtype=np.uint32
-    )
+    palette = colour_codes(np.array(list(labels.painted or labels.colours)))
     return bool(coloured.size) and bool(np.isin(coloured, palette).mean() > 0.9)
 
 
@@ -107,9 +105,3 @@ def _follows(convention: Convention, found: Found) -> bool:
 
 def _is_void(labels: LabelSet, found: Found) -> bool:
     return found.histogram is not None and _values(found.histogram) <= labels.void
-
-
-def _some(stems: Iterable[str]) -> str:
-    listed = list(stems)
-    more = [f"and {len(listed) - _NAMED} more"] if len(listed) > _NAMED else []
-    return ", ".join(listed[:_NAMED] + more)

@@ -10,6 +10,7 @@ Colour = tuple[int, int, int]
 """Red, green, blue."""
 TWICE = "files that differ only in capitals: remove the wrong one"
 _LISTED_PROBLEMS = 50
+_NAMED = 5
 
 
 class DataError(InputError):
@@ -84,6 +85,12 @@ class Source:
     def shown(self, path: Path) -> str:
         """A file's path for messages."""
         return next(path.relative_to(root).as_posix() for root in self.roots if path.is_relative_to(root))
+
+
+def some(names: Sequence[str]) -> str:
+    """The first few, and how many more there are."""
+    more = [f"and {len(names) - _NAMED} more"] if len(names) > _NAMED else []
+    return ", ".join([*names[:_NAMED], *more])
 
 
 def complain(origin: Path, problems: Sequence[DataError]) -> InputError:

@@ -211,9 +211,10 @@ def _published_cost(
 
 def _published_gflops(tolerances: Tolerances, results: Results, experiment: str, network: str) -> list[Cell]:
     """GFLOPs as published, the size of the image, and the verdict on what is counted at that size here."""
-    size = network_entry(network, "gflops").get("size")
-    counts = results.cost(experiment, size_name(size)) if size else [BLANK] * 3
-    counted = counts[2 if network_entry(network, "gflops").get("counter") == "official" else 1]
+    entry = network_entry(network, "gflops")
+    size = entry.get("size")
+    _, gmacs, gflops = results.cost(experiment, size_name(size)) if size else [BLANK] * 3
+    counted = gflops if entry.get("counter") == "official" else gmacs
     obstacle = "" if counted != BLANK else f"published at {size_name(size) if size else 'a size that is not named'}"
     published, verdict = _published_cost(tolerances, network, "gflops", counted, obstacle)
     return [published, network_cell(network, "gflops", size_name, of="size"), verdict]

@@ -49,7 +49,7 @@ def printed_cell(name: str, key: str) -> Cell:
     """A published number of a network in the digits that were printed, with VARIANT where it is a variant's."""
     entry = network_entry(name, key)
     mark = VARIANT if "variant" in entry else ""
-    return network_cell(name, key, lambda value: f"{value:.{entry.get('decimals', 0)}f}{mark}" if entry else "")
+    return network_cell(name, key, lambda value: f"{value:.{entry.get('decimals', 0)}f}{mark}")
 
 
 def network_tolerance(tolerances: Tolerances, name: str, key: str) -> Cell:
