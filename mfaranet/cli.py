@@ -44,6 +44,23 @@ def params(
         typer.echo(yaml.safe_dump(settings, sort_keys=False))
 
 
+@app.command("check-data")
+def check_data(
+    folder: Annotated[Path, typer.Argument(help="photographs in images/, masks at the same paths in masks/")],
+    name: Annotated[str | None, typer.Option(help="of the data set; the folder's by default")] = None,
+) -> None:
+    """Look at a data set of your own, and print a profile for the end of params.yaml.
+
+    What is found, and what is wrong, goes to stderr, so that `>> params.yaml`
+    appends the profile alone. Give the classes their names there.
+    """
+    from mfaranet.datasets.looking import describe, look, profile, profile_name
+
+    found = look(folder)
+    typer.echo("\n".join(describe(found)), err=True)
+    typer.echo(profile(found, name or profile_name(folder)), nl=False)
+
+
 @app.command()
 def convert(
     file: Annotated[Path, typer.Argument(help="the authors' .pth, trained on Cityscapes")],

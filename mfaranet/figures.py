@@ -47,8 +47,8 @@ def draw(settings: FigureSettings, shown: Shown, results: Results, curves: Path,
         curves: folder of the trainings' curves, by experiment.
         folder: where to write.
     """
-    named = [name for name in settings.experiments if results.recorded(name)]
-    every = [name for name in results.distinct() if results.recorded(name)]
+    named = results.alike(settings.experiments)
+    every = [name for name in results.distinct() if name in results.alike([*named, *results.experiments])]
     protocol = shown.protocol
     miou = {name: mean_and_deviation(results.over_seeds(name, protocol, "miou")) for name in every}
     sizes = {
@@ -56,8 +56,9 @@ def draw(settings: FigureSettings, shown: Shown, results: Results, curves: Path,
         for name in every
         if protocol in results.run(f"evaluate/{name}")["input_sizes"]
     }
-    data = results.run(f"evaluate/{named[0]}")["dataset"]["title"]
-    place = f"{data}, {label(protocol)}"
+    run = results.run(f"evaluate/{named[0]}")
+    data = run["dataset"]["title"]
+    place = f"{data}, {run['split']}, {label(protocol)}"
 
     def save(name: str, figure: Figure) -> None:
         atomic_write(folder / f"{name}.png", lambda temporary: figure.savefig(temporary, format="png", dpi=200))

@@ -222,6 +222,10 @@ def _check_references(params: Params) -> None:
             module_of(settings.network.name)
         except InputError as error:
             raise InputError(f"params.yaml: experiments.{experiment}.network: {error}") from None
+    for dataset in run.datasets:
+        for experiment in params.measured_experiments:
+            if params.settings(dataset, experiment).evaluate.split == "test":
+                _check_test_labels(params, dataset, experiment)
     shown = [params.shown.measurement, params.figures.comparison]
     for name in params.tables:
         table = params.table(name)
@@ -235,6 +239,14 @@ def _check_references(params: Params) -> None:
             named = params.measurement(dataset, measurement).experiments
             _check_experiments(params, named, f"measurements.{measurement}.experiments")
     _check_experiments(params, params.figures.experiments, "figures.experiments")
+
+
+def _check_test_labels(params: Params, dataset: str, experiment: str) -> None:
+    if not params.profile(dataset).data.test_labels:
+        raise InputError(
+            f"params.yaml: experiments.{experiment}.evaluate.split: the test split of {dataset} has no labels here; "
+            f"evaluate on val, or list {experiment} in run.submissions"
+        )
 
 
 def _check_experiments(params: Params, experiments: Iterable[str], where: str) -> None:

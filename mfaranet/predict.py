@@ -14,6 +14,7 @@ from mfaranet.evaluation.inference import PROTOCOLS, InputSizes, predict
 from mfaranet.files import png_software, sha256, write_png
 from mfaranet.models import get_model
 from mfaranet.schema import NetworkSettings
+from mfaranet.sizes import InputSize
 from mfaranet.targets import check_targets
 from mfaranet.weights.checkpoints import load_trained, read_facts, save
 from mfaranet.weights.official import OfficialCheckpoint, load_official_checkpoint
@@ -51,7 +52,7 @@ def segment(checkpoint: Path, images: Sequence[Path], output: Path, *, force: bo
         image = read_image(path)
         size = (image.shape[-2], image.shape[-1])
         with torch.inference_mode():
-            labels = predict(model, image, PROTOCOLS["full_image"], InputSizes(size, size, max(size)))
+            labels = predict(model, image, PROTOCOLS["full_image"], InputSizes(InputSize(size), size, max(size)))
         write_png(target, palette[labels.numpy()], software=_PREDICT)
     return targets
 

@@ -1,14 +1,21 @@
 """Every setting's type and limits: the sections of params.yaml, and what one run gets of them."""
 
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from mfaranet.sizes import InputSize, times
 
 Positive = Annotated[int, Field(gt=0)]
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Size = tuple[Positive, Positive]
 """Height and width in pixels."""
+Byte = Annotated[int, Field(ge=0, le=255)]
+Colour = tuple[Byte, Byte, Byte]
+"""Red, green, blue."""
+SizeOrLonger = Size | Positive
+"""One number is the longer side of images that keep their shape, as those of a set have to that differ in size."""
 Factors = tuple[Annotated[float, Field(gt=0)], Annotated[float, Field(gt=0)]]
 """Of height and width."""
 ProtocolName = Literal[
@@ -35,6 +42,8 @@ class Strict(BaseModel):
 class SampleData(Strict):
     """Street scenes drawn by mfaranet.datasets.sample."""
 
+    test_labels: ClassVar = False
+    """Whether the test split has labels; of all forms."""
     form: Literal["sample"]
     size: Size
     train: Positive
@@ -46,6 +55,7 @@ class SampleData(Strict):
 class CamVidData(Strict):
     """CamVid in the SegNet form."""
 
+    test_labels: ClassVar = True
     form: Literal["camvid"]
     source: Path | None
     """A folder, a zip or a tar; without it $MFARANET_CAMVID, without that the download from ``url``."""
@@ -56,6 +66,7 @@ class CamVidData(Strict):
 class CamVidOriginalData(Strict):
     """CamVid as its authors published it, in 32 classes."""
 
+    test_labels: ClassVar = True
     form: Literal["camvid_original"]
     source: Path | None
     """A folder or archive; without it $MFARANET_CAMVID_ORIGINAL."""
@@ -66,12 +77,79 @@ class CamVidOriginalData(Strict):
 class CityscapesData(Strict):
     """Cityscapes, from the user's own copy."""
 
+    test_labels: ClassVar = False
     form: Literal["cityscapes"]
     source: Path | None
     """A folder that holds leftImg8bit/ and gtFine/ or the official archives; without it $CITYSCAPES_DATASET."""
 
 
-DataSettings = Annotated[SampleData | CamVidData | CamVidOriginalData | CityscapesData, Field(discriminator="form")]
+class PascalContextData(Strict):
+    """PASCAL-Context, from the user's own copy of VOC 2010 and of its labels."""
+
+    test_labels: ClassVar = False
+    form: Literal["pascal_context"]
+    source: Path | None
+    """A folder that holds both, extracted or as archives; without it $MFARANET_PASCAL_CONTEXT."""
+    classes: Literal[59, 60]
+    """60: with the background as a class, which is ignored otherwise."""
+
+
+class ClassSettings(Strict):
+    """A class of a data set of the user's own."""
+
+    name: Annotated[str, Field(min_length=1)]
+    id: Byte
+    """In masks whose pixels are indices."""
+    colour: Colour
+    """In masks that are pictures, and in ours."""
+
+
+class Ignored(Strict):
+    """What stands for no class in masks: an index, a colour, or both."""
+
+    id: Byte | None = None
+    colour: Colour | None = None
+
+    @model_validator(mode="after")
+    def _something(self) -> "Ignored":
+        if self.id is None and self.colour is None:
+            raise ValueError("give an id, a colour, or both")
+        return self
+
+
+class Labels(Strict):
+    """What masks hold."""
+
+    classes: Annotated[list[ClassSettings], Field(min_length=2)]
+    ignore: list[Ignored] = []
+
+    @model_validator(mode="after")
+    def _once(self) -> "Labels":
+        every = [*self.classes, *self.ignore]
+        for key in ("name", "id", "colour"):
+            values = [value for each in every if (value := getattr(each, key, None)) is not None]
+            if twice := [value for value in values if values.count(value) > 1]:
+                raise ValueError(f"the {key} {twice[0]!r} stands there twice")
+        return self
+
+
+class FolderData(Strict):
+    """A data set of the user's own: images, and masks at the same relative paths."""
+
+    test_labels: ClassVar = True
+    form: Literal["folder"]
+    source: Path
+    images: str = "images"
+    """The folder of the images in ``source``."""
+    masks: str = "masks"
+    labels: Labels | None = None
+    """null: it stands in classes.csv or classes.yaml beside the two folders."""
+
+
+DataSettings = Annotated[
+    SampleData | CamVidData | CamVidOriginalData | CityscapesData | PascalContextData | FolderData,
+    Field(discriminator="form"),
+]
 
 
 class WeightsFile(Strict):
@@ -125,11 +203,11 @@ class TrainSettings(Strict):
     released: WeightsFile | None
     """A trained network of the authors, taken instead of training."""
     split: Literal["train", "trainval"]
-    size: Size
+    size: SizeOrLonger
     """Images are resized to this times ``input_factors``."""
     input_factors: Factors
     crop: Size | Literal["full"]
-    """Times ``input_factors`` as well; ``full``: the whole resized image."""
+    """Times ``input_factors`` as well; ``full``: what holds every resized image."""
     epochs: Positive
     batch_size: Annotated[int, Field(ge=2)]
     """Images of a step, over all devices together."""
@@ -151,25 +229,26 @@ class TrainSettings(Strict):
     loss: LossSettings
 
     @property
-    def input_size(self) -> Size:
-        """Height and width that images are resized to."""
-        return _times(self.size, self.input_factors)
+    def input_size(self) -> InputSize:
+        """What images are resized to."""
+        return InputSize(self.size, self.input_factors)
 
     @property
     def crop_size(self) -> Size:
         """Height and width of what the network sees in training."""
-        return self.input_size if self.crop == "full" else _times(self.crop, self.input_factors)
+        return self.input_size.largest if self.crop == "full" else times(self.crop, self.input_factors)
 
 
 class EvaluateSettings(Strict):
     """How a trained network is measured."""
 
+    split: Literal["val", "test"]
     protocols: Annotated[list[ProtocolName], Field(min_length=1)]
-    size: Size
+    size: SizeOrLonger
     """The network's input image is resized to this times ``input_factors``."""
     input_factors: Factors
     window: Size | Literal["full"]
-    """Times ``input_factors`` as well; ``full``: the whole resized image."""
+    """Times ``input_factors`` as well; ``full``: what holds every resized image."""
     base_size: Positive
     """Longer side of the image at scale 1 in sliding-window protocols, whatever the input size."""
     checkpoint: Literal["best", "last"]
@@ -178,14 +257,14 @@ class EvaluateSettings(Strict):
     tf32: bool
 
     @property
-    def input_size(self) -> Size:
-        """Height and width that images are resized to."""
-        return _times(self.size, self.input_factors)
+    def input_size(self) -> InputSize:
+        """What images are resized to."""
+        return InputSize(self.size, self.input_factors)
 
     @property
     def window_size(self) -> Size:
         """Height and width of a sliding window."""
-        return self.input_size if self.window == "full" else _times(self.window, self.input_factors)
+        return self.input_size.largest if self.window == "full" else times(self.window, self.input_factors)
 
 
 class Profile(Strict):
@@ -331,10 +410,6 @@ class Settings(Strict):
     evaluate: EvaluateSettings
 
 
-def size_name(size: Size) -> str:
-    """Height and width as in "512x1024"."""
-    return f"{size[0]}x{size[1]}"
-
-
-def _times(size: Size, factors: Factors) -> Size:
-    return (round(size[0] * factors[0]), round(size[1] * factors[1]))
+def size_name(size: Size | str) -> str:
+    """Height and width as in "512x1024"; words, as InputSize.shown has them, as they are."""
+    return size if isinstance(size, str) else f"{size[0]}x{size[1]}"

@@ -49,6 +49,7 @@ PartitionName=main Nodes=$host Default=YES State=UP
 EOF
 # The second is where commands look that are told nothing: jobs of Snakemake lose SLURM_CONF.
 export SLURM_CONF=$folder/slurm.conf
+[[ -e /run/slurm/conf ]] || rm -f /run/slurm/conf # of a run that was killed
 if [[ -e /etc/slurm/slurm.conf ]] || ! { mkdir -p /run/slurm && ln -s "$folder" /run/slurm/conf; }; then
   echo "this machine has a Slurm of its own" >&2
   exit 1

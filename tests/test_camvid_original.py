@@ -8,10 +8,10 @@ import pytest
 from PIL import Image
 from sources import picture, refused, write_png
 
-from mfaranet.data.png import read_label
 from mfaranet.data.record import DatasetRecord
 from mfaranet.datasets import camvid, camvid_original
 from mfaranet.datasets.checking import write_prepared
+from mfaranet.datasets.png import read_label
 from mfaranet.datasets.preparation import prepare
 from mfaranet.datasets.source import Source
 from mfaranet.errors import InputError
@@ -71,7 +71,7 @@ def read(root: Path, classes: str = "grouped") -> Source:
 
 def test_every_original_colour_lands_in_its_class(drawn: Path) -> None:
     grouped, strict = (
-        read_label(source.pairs[0].label, source)[0, : len(NAMES) + 1].tolist()
+        read_label(source.pairs[0].label, source, source.size)[0, : len(NAMES) + 1].tolist()
         for source in (read(drawn), read(drawn, "strict"))
         if source.pairs[0].label
     )
@@ -183,7 +183,7 @@ def other_classes(root: Path) -> None:
     [
         (unpaired, f"val/{stem('val', 0)}.png: image without label"),
         (without_image, f"test_labels/{stem('test', 0)}_L.png: label without image"),
-        (mixed, f"val_labels/{stem('val', 0)}_L.png: colours of no class: (1, 2, 3) at 3 pixels"),
+        (mixed, f"val_labels/{stem('val', 0)}_L.png: colour (1, 2, 3) at 3 pixels: stands for no class"),
         (indexed, f"val_labels/{stem('val', 0)}_L.png: 8-bit grey instead of 8-bit RGB"),
         (exchanged, f"train/{stem('train', 0)}.png: no photograph, but a label map"),
         (other_classes, "class_dict.csv: not of the 32 classes: Tram (1, 1, 1)"),

@@ -21,6 +21,7 @@ from mfaranet.errors import InputError
 from mfaranet.evaluation.inference import PROTOCOLS, InputSizes, predict
 from mfaranet.evaluation.metrics import class_accuracy, confusion_matrix, intersection_over_union
 from mfaranet.measure.machine import allow_tf32, choose_device, device_facts
+from mfaranet.sizes import InputSize
 from mfaranet.training.distributed import make_fabric
 
 
@@ -117,7 +118,7 @@ def test_nothing_has_double_precision_on_a_device() -> None:
         for name in ("joint_edge_ohem", "joint_edge", "cross_entropy"):
             assert make_loss(name)(model(normalise(images)), labels.long())["total"].dtype == torch.float32
         model.eval()
-        sizes = InputSizes((64, 64), (64, 64), 64)
+        sizes = InputSizes(InputSize((64, 64)), (64, 64), 64)
         for protocol in PROTOCOLS.values():
             prediction = predict(model, torch.zeros(3, 64, 64, dtype=torch.uint8), protocol, sizes)
         assert prediction.device.type == "cuda"

@@ -13,10 +13,10 @@ import pytest
 from PIL import Image
 from sources import COUNTS, LAYOUT, label, picture, refused, settings, write_camvid, write_city, write_manifest
 
-from mfaranet.data.png import read_ids
 from mfaranet.data.record import DatasetRecord
 from mfaranet.datasets import camvid, cityscapes
 from mfaranet.datasets.checking import write_prepared
+from mfaranet.datasets.png import read_label
 from mfaranet.datasets.preparation import prepare
 from mfaranet.datasets.source import Source
 from mfaranet.errors import InputError
@@ -133,7 +133,7 @@ def test_ids_of_few_bits(tmp_path: Path, bits: int, colour: str) -> None:
         palette(path, bits)
     assert path.read_bytes()[24] == bits
     source = Source(tmp_path, (tmp_path,), "few bits", True, camvid.LABELS, (3, 10), [], [])
-    assert read_ids(path, source).tolist() == ids.tolist()
+    assert read_label(path, source, source.size).tolist() == ids.tolist()
 
 
 def test_a_manifest_with_a_byte_order_mark_and_backslashes(clean: Path, tmp_path: Path, fingerprint: str) -> None:

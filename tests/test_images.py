@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from mfaranet.data.images import read_image
-from mfaranet.data.prepared import read_png
+from mfaranet.data.prepared import read_pixels
 from mfaranet.errors import InputError
 
 CASES = Path(__file__).parents[2] / "shared/cases"
@@ -257,7 +257,7 @@ def test_prepared_pictures_that_were_spoilt_are_refused_too(tmp_path: Path) -> N
     for name in ("bomb.png", "empty.png", "part.png", "nothing.png", "folder.png"):
         WRONG[name][0](tmp_path / name)
         with pytest.raises(InputError, match=f"{name} is missing or corrupt; prepare the data set again"):
-            read_png(tmp_path / name)
+            read_pixels(tmp_path / name)
 
 
 @pytest.mark.filterwarnings("ignore:Corrupt EXIF")

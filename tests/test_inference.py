@@ -9,10 +9,11 @@ from hypothesis import strategies as st
 from official import GOLDENS, assert_stats, fill, make_input
 
 import mfaranet
-from mfaranet.evaluation.inference import PROTOCOLS, InputSizes, predict, predict_scores, scaled_size, windows
+from mfaranet.evaluation.inference import PROTOCOLS, InputSizes, predict, predict_scores, windows
+from mfaranet.sizes import InputSize, scaled
 
 GOLDEN = GOLDENS["protocols_end_to_end"][0]
-SIZES = InputSizes(size=(64, 128), window=tuple(GOLDEN["crop"]), base_size=GOLDEN["base_size"])
+SIZES = InputSizes(InputSize((64, 128)), window=tuple(GOLDEN["crop"]), base_size=GOLDEN["base_size"])
 CASES = {
     "full_image": "full_image",
     "single_scale": "SS_stride_1",
@@ -33,7 +34,7 @@ def test_scores_of_a_protocol(name: str) -> None:
 
 @pytest.mark.parametrize("golden", GOLDENS["sliding_windows"])
 def test_windows(golden: dict[str, Any]) -> None:
-    size = scaled_size(tuple(golden["network_input_image"]), golden["base_size"], golden["scale"])
+    size = scaled(tuple(golden["network_input_image"]), golden["base_size"] * golden["scale"])
     assert list(size) == golden["scaled_hw"]
     padded = (max(size[0], golden["crop"][0]), max(size[1], golden["crop"][1]))
     assert list(padded) == golden["padded_hw"]
@@ -70,7 +71,7 @@ class Brightness(torch.nn.Module):
 
 def test_plain_protocols_average_probabilities_of_the_image_as_it_is() -> None:
     image, model = make_input(32, 64, 0).float(), Brightness()
-    sizes = InputSizes(size=(32, 64), window=(32, 64), base_size=128)
+    sizes = InputSizes(InputSize((32, 64)), window=(32, 64), base_size=128)
     scores = predict_scores(model, image, PROTOCOLS["single_scale_flip_plain"], sizes)
     torch.testing.assert_close(scores, torch.cat([image[:, :1], -image[:, :1]], dim=1).softmax(1))
     assert [tuple(seen.shape) for seen in model.seen] == [(1, 3, 32, 64)] * 2
@@ -86,7 +87,7 @@ def test_plain_protocols_average_probabilities_of_the_image_as_it_is() -> None:
 @pytest.mark.parametrize(("name", "fill"), [("single_scale", (0.485, 0.456, 0.406)), ("single_scale_plain", (0, 0, 0))])
 def test_what_a_small_image_is_padded_with(name: str, fill: tuple[float, ...]) -> None:
     image, model = make_input(32, 64, 0).float(), Brightness()
-    predict_scores(model, image, PROTOCOLS[name], InputSizes(size=(32, 64), window=(48, 64), base_size=64))
+    predict_scores(model, image, PROTOCOLS[name], InputSizes(InputSize((32, 64)), window=(48, 64), base_size=64))
     seen = model.seen[0]
     assert seen.shape == (1, 3, 48, 64)
     assert torch.equal(seen[..., 8:40, :], image)
@@ -98,7 +99,7 @@ def test_a_resized_image_gets_its_label_map_at_its_own_size() -> None:
     model = mfaranet.get_model("mfaranet", num_classes=5).eval()
     image = torch.randint(0, 256, (3, 60, 100), dtype=torch.uint8)
     with torch.inference_mode():
-        labels = predict(model, image, PROTOCOLS["full_image"], InputSizes((64, 128), (64, 64), 128))
+        labels = predict(model, image, PROTOCOLS["full_image"], InputSizes(InputSize((64, 128)), (64, 64), 128))
     assert labels.shape == (60, 100)
     assert labels.dtype == torch.uint8
     assert labels.max() < 5
@@ -108,7 +109,7 @@ def test_small_windows_share_a_pass(monkeypatch: pytest.MonkeyPatch) -> None:
     """Five and a last one, with the scores of windows one by one."""
     model = mfaranet.get_model("mfaranet", num_classes=5).eval()
     image = make_input(64, 96, 0).float()
-    sizes = InputSizes(size=(64, 96), window=(32, 32), base_size=96)
+    sizes = InputSizes(InputSize((64, 96)), window=(32, 32), base_size=96)
     protocol = PROTOCOLS["single_scale_flip"]
     found = []
     with torch.inference_mode():

@@ -53,7 +53,7 @@ def test_sizes_on_cityscapes_are_the_official_ones(params: Params) -> None:
         if name == "base" or name.startswith(("size_", "crop_")):
             train, evaluate = settings.train, settings.evaluate
             assert train.input_size == evaluate.input_size
-            sizes[name] = (train.input_size, train.crop_size, evaluate.window_size, evaluate.base_size)
+            sizes[name] = (train.input_size.shown, train.crop_size, evaluate.window_size, evaluate.base_size)
     assert sizes == {
         "base": ((1024, 2048), (1024, 1024), (1024, 1024), 2048),
         "crop_full": ((1024, 2048), (1024, 2048), (1024, 1024), 2048),

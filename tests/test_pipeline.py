@@ -331,13 +331,14 @@ def test_a_changed_experiment_shows_in_every_diff(project: Project) -> None:
     assert {point["rev"] for point in json.loads(curve)["data"]["values"]} == {"HEAD~1", "HEAD"}
 
 
-def test_imagenet_weights_reach_the_table(project: Project, tmp_path: Path) -> None:
-    torch.save(classifier_state(), tmp_path / "resnet18.pth")
-    project.change("weights", "resnet18", "path", value=str(tmp_path / "resnet18.pth"))
+def test_imagenet_weights_reach_the_table(project: Project, tmp_path_factory: pytest.TempPathFactory) -> None:
+    file = tmp_path_factory.mktemp("weights") / "resnet18.pth"  # later tests train from it too
+    torch.save(classifier_state(), file)
+    project.change("weights", "resnet18", "path", value=str(file))
     project.change("profiles", "sample", "weights", value="imagenet")
     assert project.repro() == {"weights@sample", *TRAINED}
     used = project.json("results/sample/evaluate/base/run.json")["weights"]
-    assert used["sha256"] == sha256(tmp_path / "resnet18.pth")
+    assert used["sha256"] == sha256(file)
     table = project.json("results/sample/tables/overall.json")
     assert table["rows"][0][table["columns"].index("Weights")]["text"] == "ImageNet"
     assert "without ImageNet weights" not in " ".join(table["notes"])
@@ -384,7 +385,7 @@ def mislabel(folder: Path) -> None:
     [
         (delete, "train/0001TP_train0.png: listed in train.txt, but missing"),
         (truncate, "val/0001TP_val1.png: unreadable or truncated PNG"),
-        (mislabel, "testannot/0001TP_test0.png: label id 77 at 172800 pixels: no id of this set"),
+        (mislabel, "testannot/0001TP_test0.png: label id 77 at 172800 pixels: stands for no class"),
     ],
 )
 def test_a_spoilt_data_set_stops_its_stage(

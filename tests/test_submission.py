@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 import mfaranet
 from mfaranet.data.conventions import MEAN, STD
-from mfaranet.data.prepared import read_png
+from mfaranet.data.prepared import read_pixels
 from mfaranet.data.record import DatasetRecord
 from mfaranet.datasets.cityscapes import LABEL_SUFFIX
 from mfaranet.errors import InputError
@@ -22,11 +22,12 @@ from mfaranet.evaluation.inference import PROTOCOLS, InputSizes, predict
 from mfaranet.evaluation.metrics import confusion_matrix, summarise
 from mfaranet.evaluation.submission import check, refuse_existing, write_submission
 from mfaranet.files import sha256
+from mfaranet.sizes import InputSize
 
 LABEL_IDS = [7, 8, 11, 12, 13, 17, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 31, 32, 33]
 STEMS = ("berlin_000000_000019", "berlin_000001_000019", "munich_000000_000019")
 SIZE = (64, 128)
-SIZES = InputSizes(SIZE, (64, 64), 128)
+SIZES = InputSizes(InputSize(SIZE), (64, 64), 128)
 
 
 class ReadsClass(nn.Module):
@@ -93,7 +94,7 @@ def test_label_ids_under_the_names_of_the_server(tmp_path: Path, protocol: str) 
 
 def test_full_size_from_a_smaller_input(tmp_path: Path, model: nn.Module) -> None:
     record = prepare(tmp_path)
-    write_submission(model, tmp_path, "full_image", InputSizes((32, 64), (32, 64), 64), tmp_path / "x.zip")
+    write_submission(model, tmp_path, "full_image", InputSizes(InputSize((32, 64)), (32, 64), 64), tmp_path / "x.zip")
     assert {pixels.shape for pixels in unpack(tmp_path / "x.zip").values()} == {record.size}
 
 
@@ -105,7 +106,7 @@ def test_cityscapesscripts_finds_and_scores_every_prediction(tmp_path: Path, mod
     numbers, confusion, truths = np.random.default_rng(1), torch.zeros(19, 19, dtype=torch.int64), []
     table = np.array([*LABEL_IDS, *[0] * 237], dtype=np.uint8)
     for stem in STEMS:
-        image = read_png(tmp_path / f"data/images/test/{stem}.png")
+        image = read_pixels(tmp_path / f"data/images/test/{stem}.png")
         with torch.inference_mode():
             prediction = predict(model, image, PROTOCOLS["single_scale_flip"], SIZES)
         noise = numbers.choice([*range(19), 255], prediction.shape).astype(np.uint8)
@@ -203,4 +204,4 @@ def test_a_zip_that_the_server_would_not_score(tmp_path: Path, names: list[str],
             with content.open(name, "w") as file:
                 Image.new("L", SIZE[::-1], value).save(file, format="PNG")
     with pytest.raises(InputError, match=message):
-        check(tmp_path / "x.zip", ["a.png", "b.png"], record)
+        check(tmp_path / "x.zip", dict.fromkeys(["a.png", "b.png"], tmp_path), record)

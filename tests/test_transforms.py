@@ -19,6 +19,7 @@ from torch.utils.data import DataLoader, Dataset
 from mfaranet.data.conventions import IGNORE_INDEX, MEAN
 from mfaranet.data.transforms import Augmentation, Draw, normalise
 from mfaranet.schema import AugmentationSettings
+from mfaranet.sizes import InputSize
 from mfaranet.training.losses import boundary_target
 
 CASES = json.loads((Path(__file__).parent / "goldens" / "augmentation.json").read_text())["cases"]
@@ -28,7 +29,7 @@ SIZE = (64, 128)
 
 
 def augmentation(crop: tuple[int, int], **changes: object) -> Augmentation:
-    return Augmentation(SIZE, crop, AugmentationSettings.model_validate({**STILL, **changes}))
+    return Augmentation(InputSize(SIZE), crop, AugmentationSettings.model_validate({**STILL, **changes}))
 
 
 def scene() -> tuple[Tensor, Tensor]:
@@ -45,7 +46,7 @@ def augment(crop: tuple[int, int], **changes: object) -> tuple[Tensor, Tensor]:
 def draws(count: int, crop: tuple[int, int] = SIZE, **changes: object) -> list[Draw]:
     random.seed(0)
     chance = augmentation(crop, **changes)
-    return [chance.draw() for _ in range(count)]
+    return [chance.draw(SIZE) for _ in range(count)]
 
 
 def sha256(pixels: Tensor) -> str:
@@ -58,10 +59,10 @@ def test_official_numbers(golden: dict[str, Any]) -> None:
     blocks = np.random.RandomState(1000 + seed).randint(0, 256, (height // 8, width // 8, 3))
     source = torch.from_numpy(blocks.repeat(8, axis=0).repeat(8, axis=1)).to(torch.uint8).permute(2, 0, 1)
     size = (golden["train_h"], golden["train_w"])
-    official = Augmentation(size, size, AugmentationSettings.model_validate(OFFICIAL))
+    official = Augmentation(InputSize(size), size, AugmentationSettings.model_validate(OFFICIAL))
 
     random.seed(seed)
-    draw = official.draw()
+    draw = official.draw(size)
     assert draw.scale == pytest.approx(golden["scale"], rel=1e-11)
     assert draw.angle == (pytest.approx(golden["angle"], rel=1e-11) if golden["rotated"] else None)
     assert draw.flip == golden["flipped"]

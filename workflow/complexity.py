@@ -24,7 +24,7 @@ class Counted(Strict):
 
     network: NetworkSettings
     protocols: list[str]
-    input_size: Size
+    input_size: Size | str
     window_size: Size
     code: str
 
@@ -45,8 +45,8 @@ def main(dataset: str = typer.Argument(help="a data set of params.yaml")) -> Non
     counts: dict[str, Any] = {}  # many experiments share a network
     for name, each in tqdm(experiments.items(), desc="complexity"):
         if name not in result:
-            seen = {PROTOCOLS[protocol].input_size(each.input_size, each.window_size) for protocol in each.protocols}
-            sizes = sorted({*asked.sizes, *seen})
+            seen = {PROTOCOLS[protocol].sees(each.input_size, each.window_size) for protocol in each.protocols}
+            sizes = sorted({*asked.sizes, *(size for size in seen if not isinstance(size, str))})
             key = f"{each.network.model_dump_json()} at {sizes}"
             counts[key] = counts.get(key) or count(each.network, len(record.classes), sizes)
             result[name] = {**counts[key], "run": entry_run(made_of[name])}

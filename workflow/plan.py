@@ -119,7 +119,7 @@ def _measurements(params: Params, dataset: str, every: dict[str, Settings]) -> I
         name: {
             "network": _dump(settings.network),
             "protocols": settings.evaluate.protocols,
-            "input_size": settings.evaluate.input_size,
+            "input_size": settings.evaluate.input_size.shown,
             "window_size": settings.evaluate.window_size,
             "code": _measured("complexity", settings.network),
         }

@@ -35,7 +35,7 @@ class Trained:
         described = {
             **ran,
             "network": planned.settings["network"],
-            "input_sizes": {name: PROTOCOLS[name].input_size(sizes.size, sizes.window) for name in chosen.protocols},
+            "input_sizes": {name: PROTOCOLS[name].sees(sizes.size.shown, sizes.window) for name in chosen.protocols},
             "checkpoint": {"name": chosen.checkpoint, "epoch": facts["epoch"]},
             "weights": facts["weights"],
             "training": read_json(paths.checkpoints / "run.json"),

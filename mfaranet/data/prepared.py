@@ -1,8 +1,10 @@
 """The prepared form, the same for every data set.
 
-<root>/images/{train,val,test}/<stem>.png   8-bit RGB, byte for byte the source's file
+<root>/images/{train,val,test}/<stem>.png   8-bit RGB, byte for byte the source's file; or .jpg
 <root>/labels/{train,val,test}/<stem>.png   8-bit grey: class index, 255 = ignored; only for labelled splits
 <root>/dataset.json                         DatasetRecord
+
+A JPEG stays one: it takes a sixth of the space of the same pixels as PNG, and a third of the time to decode.
 """
 
 from collections.abc import Callable
@@ -35,9 +37,10 @@ class SegmentationDataset(Dataset[tuple[Tensor, Tensor]]):
             raise InputError(
                 f"{root}: split {split!r} of {self.record.title} has no labels; choose from {self.record.labelled}"
             )
+        self.split = split
         self.transform = transform
-        self._images, self._labels = root / "images" / split, root / "labels" / split
-        self.stems = sorted(path.stem for path in self._images.glob("[!.]*.png"))
+        self._images, self._labels = prepared_images(root, split), root / "labels" / split
+        self.stems = sorted(path.stem for path in self._images)
         labels = sorted(path.stem for path in self._labels.glob("[!.]*.png"))
         if self.stems != labels or len(labels) != self.record.splits[split]:
             raise InputError(
@@ -49,13 +52,18 @@ class SegmentationDataset(Dataset[tuple[Tensor, Tensor]]):
         return len(self.stems)
 
     def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
-        name = f"{self.stems[index]}.png"
-        image = read_png(self._images / name)
-        label = read_png(self._labels / name)[0]
+        image = read_pixels(self._images[index])
+        label = read_pixels(self._labels / f"{self.stems[index]}.png")[0]
         return self.transform(image, label) if self.transform else (image, label)
 
 
-def read_png(path: Path) -> Tensor:
+def prepared_images(root: Path, split: str) -> list[Path]:
+    """The images of a split, in the order of their stems."""
+    folder = root / "images" / split
+    return sorted([*folder.glob("[!.]*.png"), *folder.glob("[!.]*.jpg")], key=lambda path: path.stem)
+
+
+def read_pixels(path: Path) -> Tensor:
     """Pixels (channels, H, W), uint8.
 
     Raises:

@@ -27,8 +27,8 @@ class DatasetRecord(BaseModel):
     """RGB of each class, for display."""
     label_ids: list[int]
     """The id of each class in the source's own label files."""
-    size: tuple[int, int]
-    """Height and width of every image in pixels."""
+    size: tuple[int, int] | None
+    """Height and width of every image in pixels; None where images differ."""
     splits: dict[str, int]
     """Number of images."""
     labelled: list[str]

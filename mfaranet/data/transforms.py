@@ -16,6 +16,7 @@ from torch import Tensor
 
 from mfaranet.data.conventions import IGNORE_INDEX, MEAN, STD
 from mfaranet.schema import AugmentationSettings
+from mfaranet.sizes import InputSize, Size
 
 Pixels = npt.NDArray[Any]
 """(H, W, 3) float32 of an image, (H, W) uint8 of a label."""
@@ -46,28 +47,28 @@ class Augmentation:
     ``random``, which the data loader seeds in each of its workers.
 
     Args:
-        size: height and width in pixels that every image is resized to first.
+        size: what every image is resized to first.
         crop: height and width in pixels of what comes out.
         settings: ranges and probabilities.
     """
 
-    def __init__(self, size: tuple[int, int], crop: tuple[int, int], settings: AugmentationSettings) -> None:
+    def __init__(self, size: InputSize, crop: Size, settings: AugmentationSettings) -> None:
         self.size = size
         self.crop = crop
         self.settings = settings
 
     def __call__(self, image: Tensor, label: Tensor) -> tuple[Tensor, Tensor]:
         """Augment an image (3, H, W), RGB, and its label (H, W), both uint8, by a fresh draw; see ``apply``."""
-        return self.apply(image, label, self.draw())
+        return self.apply(image, label, self.draw((image.shape[-2], image.shape[-1])))
 
-    def draw(self) -> Draw:
-        """Draw for one image. The size after scaling, and so the range of the crop, is known without the image."""
+    def draw(self, size: Size) -> Draw:
+        """Draw for one image of a height and width, which give the range of the crop."""
         scale = random.uniform(*self.settings.scale)
         rotated = random.random() < self.settings.rotation_probability
         angle = random.uniform(-self.settings.rotation, self.settings.rotation) if rotated else None
         flip = random.random() < self.settings.flip_probability
         # OpenCV rounds the scaled size as Python does, halves to even.
-        spare = [max(0, round(scale * have) - want) for have, want in zip(self.size, self.crop, strict=True)]
+        spare = [max(0, round(scale * have) - want) for have, want in zip(self.size.of(size), self.crop, strict=True)]
         return Draw(scale, angle, flip, row=random.randint(0, spare[0]), column=random.randint(0, spare[1]))
 
     def apply(self, image: Tensor, label: Tensor, draw: Draw) -> tuple[Tensor, Tensor]:
@@ -89,7 +90,8 @@ class Augmentation:
         return torch.from_numpy(pixels).permute(2, 0, 1), torch.from_numpy(classes)
 
     def _move(self, pixels: Pixels, draw: Draw, interpolation: int, fill: tuple[float, ...]) -> Pixels:
-        pixels = cv2.resize(pixels, self.size[::-1], interpolation=interpolation)
+        height, width = self.size.of(pixels.shape[:2])
+        pixels = cv2.resize(pixels, (width, height), interpolation=interpolation)
         # By the factor, not to a size: OpenCV samples by the factor it is given, before the size is rounded.
         pixels = cv2.resize(pixels, None, fx=draw.scale, fy=draw.scale, interpolation=interpolation)
         if draw.angle is not None:

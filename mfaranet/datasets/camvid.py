@@ -7,10 +7,10 @@ from pathlib import Path, PurePosixPath
 
 import pooch
 
-from mfaranet.data.png import CORRUPT
 from mfaranet.data.record import SPLITS
 from mfaranet.datasets.archives import extract
 from mfaranet.datasets.disks import given, is_visible, locate, read_lines, visible
+from mfaranet.datasets.png import CORRUPT
 from mfaranet.datasets.source import TWICE, Convention, DataError, LabelSet, Pair, Source
 from mfaranet.errors import InputError
 from mfaranet.files import sha256

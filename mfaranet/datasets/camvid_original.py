@@ -4,11 +4,11 @@ import csv
 from collections.abc import Mapping
 from pathlib import Path
 
-from mfaranet.data.png import CORRUPT
 from mfaranet.data.record import SPLITS
 from mfaranet.datasets import camvid
 from mfaranet.datasets.archives import ENDINGS, extract
 from mfaranet.datasets.disks import given, locate, visible
+from mfaranet.datasets.png import CORRUPT
 from mfaranet.datasets.source import Colour, DataError, LabelSet, Pair, Source
 from mfaranet.errors import InputError
 from mfaranet.schema import CamVidOriginalData
@@ -118,7 +118,9 @@ def label_set(classes: str) -> LabelSet:
         for place, colour in enumerate(members.values()):
             painted[colour] = index if place == 0 or classes == "grouped" else VOID
     names = list(GROUPS)
-    return LabelSet(names, list(camvid.COLOURS.values()), list(range(len(names))), frozenset({VOID}), painted=painted)
+    return LabelSet(
+        names, list(camvid.COLOURS.values()), list(range(len(names))), frozenset({VOID}), painted=painted, indexed=False
+    )
 
 
 def _locate(folder: Path) -> Path | None:

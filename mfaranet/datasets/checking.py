@@ -15,14 +15,18 @@ from PIL import Image
 from tqdm import tqdm
 
 from mfaranet.data.conventions import IGNORE_INDEX
-from mfaranet.data.png import read_label, read_rgb
 from mfaranet.data.record import SPLITS, DatasetRecord
 from mfaranet.datasets.findings import Found, histograms, is_mask, mistaken, refuse, warn
-from mfaranet.datasets.source import DataError, Pair, Source, complain
+from mfaranet.datasets.photographs import read_photograph
+from mfaranet.datasets.png import read_label, read_rgb
+from mfaranet.datasets.source import DataError, Pair, Source, UnknownValuesError, complain, gathered
 
 _REPEATED = "images that are there twice: take one away, in its folder and its list; a score over both is worthless"
 _MASKS = "images that are labels: the folders of images and labels are exchanged, or a label lies under an image's name"
-_UNKNOWN = "labels with other ids: take the labels of this data set as published, void included"
+_UNKNOWN = (
+    "labels with other ids: take the labels of this data set as published, void included; of a set of your own, name "
+    "the ids among its classes or what it ignores"
+)
 
 
 def write_prepared(name: str, source: Source, folder: Path) -> DatasetRecord:
@@ -54,33 +58,40 @@ def write_prepared(name: str, source: Source, folder: Path) -> DatasetRecord:
 def _in_files(source: Source, found: Sequence[Found]) -> list[DataError]:
     """The problems of single files; of other ids nothing where a whole split has those of another convention."""
     wrong = mistaken(source.labels, histograms(found))
-    return [
+    told = [
         problem
         for each in found
         for problem in each.problems
         if not (each.pair.split in wrong and problem.mend == _UNKNOWN)
     ]
+    unknown = [problem for problem in told if isinstance(problem, UnknownValuesError)]
+    return [*(problem for problem in told if problem not in unknown), *gathered(unknown)]
 
 
 def _convert(pair: Pair, source: Source, folder: Path) -> Found:
     found = Found(pair)
 
-    def store(kind: str, data: bytes) -> None:
-        path = f"{kind}/{pair.split}/{pair.stem}.png"
+    def store(kind: str, data: bytes, ending: str = ".png") -> None:
+        path = f"{kind}/{pair.split}/{pair.stem}{ending}"
         (folder / path).write_bytes(data)
         found.digests[path] = hashlib.sha256(data).hexdigest()
 
+    size, ending = source.size, ".png"
     try:
-        data, pixels = read_rgb(pair.image, source)
+        if source.size:
+            data, pixels = read_rgb(pair.image, source)
+        else:
+            data, ending, pixels = read_photograph(pair.image, source)
+        size = (pixels.shape[0], pixels.shape[1])
         found.one_colour = bool((pixels == pixels[0, 0]).all())
         if not found.one_colour and is_mask(pixels, source.labels):
             raise DataError(f"{source.shown(pair.image)}: no photograph, but a label map", _MASKS)
-        store("images", data)
+        store("images", data, ending)
     except DataError as problem:
         found.problems.append(problem)
     if pair.label:
         try:
-            ids = read_label(pair.label, source)
+            ids = read_label(pair.label, source, size)
             found.histogram = np.bincount(ids.ravel(), minlength=256)
             store("labels", _map(ids, found.histogram, pair.label, source))
         except DataError as problem:
@@ -91,10 +102,9 @@ def _convert(pair: Pair, source: Source, folder: Path) -> Found:
 def _map(ids: NDArray[np.uint8], histogram: NDArray[np.int64], path: Path, source: Source) -> bytes:
     """PNG file of class indices from a label of source ids."""
     known = source.labels.void.union(source.labels.ids)
-    unknown = [(value, pixels) for value, pixels in enumerate(histogram) if pixels and value not in known]
+    unknown = {f"label id {id_}": n for id_, n in enumerate(histogram.tolist()) if n and id_ not in known}
     if unknown:
-        values = ", ".join(f"label id {value} at {pixels} pixels" for value, pixels in unknown)
-        raise DataError(f"{source.shown(path)}: {values}: no id of this set", _UNKNOWN)
+        raise UnknownValuesError(source.shown(path), unknown, _UNKNOWN)
     table = np.full(256, IGNORE_INDEX, dtype=np.uint8)
     table[source.labels.ids] = range(len(source.labels.ids))
     buffer = io.BytesIO()

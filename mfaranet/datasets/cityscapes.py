@@ -6,10 +6,10 @@ from pathlib import Path
 
 from cityscapesscripts.helpers import labels as official
 
-from mfaranet.data.png import CORRUPT
 from mfaranet.data.record import SPLITS
 from mfaranet.datasets.archives import ENDINGS, extract
 from mfaranet.datasets.disks import given, locate, visible
+from mfaranet.datasets.png import CORRUPT
 from mfaranet.datasets.source import TWICE, Convention, DataError, LabelSet, Pair, Source
 from mfaranet.errors import InputError
 from mfaranet.schema import CityscapesData

@@ -7,8 +7,8 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
-from mfaranet.data.png import colour_codes
 from mfaranet.data.record import SPLITS
+from mfaranet.datasets.png import colour_codes
 from mfaranet.datasets.source import Convention, DataError, LabelSet, Pair, some
 
 MEASURED = ("train", "val")

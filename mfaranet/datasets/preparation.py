@@ -4,12 +4,20 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from mfaranet.data.record import DatasetRecord
-from mfaranet.datasets import camvid, camvid_original, cityscapes
+from mfaranet.datasets import camvid, camvid_original, cityscapes, folder, pascal_context
 from mfaranet.datasets.checking import write_prepared
 from mfaranet.datasets.sample import draw_sample
 from mfaranet.datasets.source import Source
 from mfaranet.files import atomic_folder
-from mfaranet.schema import CamVidData, CamVidOriginalData, CityscapesData, DataSettings, SampleData
+from mfaranet.schema import (
+    CamVidData,
+    CamVidOriginalData,
+    CityscapesData,
+    DataSettings,
+    FolderData,
+    PascalContextData,
+    SampleData,
+)
 
 
 def prepare(name: str, settings: DataSettings, output: Path) -> DatasetRecord:
@@ -20,21 +28,25 @@ def prepare(name: str, settings: DataSettings, output: Path) -> DatasetRecord:
     Raises:
         InputError: the source cannot be had, or is not whole and right to the last pixel; it names every problem.
     """
-    with atomic_folder(output) as folder, TemporaryDirectory(dir=folder) as scratch:
-        return write_prepared(name, _find(settings, folder, Path(scratch)), folder)
+    with atomic_folder(output) as made, TemporaryDirectory(dir=made) as scratch:
+        return write_prepared(name, _find(settings, made, Path(scratch)), made)
 
 
-def _find(settings: DataSettings, folder: Path, scratch: Path) -> Source:
+def _find(settings: DataSettings, made: Path, scratch: Path) -> Source:
     match settings:
         case SampleData():
             # The drawn tree stays: the official Cityscapes evaluation can be run on it.
-            return _draw(settings, folder / "cityscapes")
+            return _draw(settings, made / "cityscapes")
         case CamVidData():
             return camvid.find(settings, scratch)
         case CamVidOriginalData():
             return camvid_original.find(settings, scratch)
         case CityscapesData():
             return cityscapes.find(settings, scratch)
+        case PascalContextData():
+            return pascal_context.find(settings, scratch)
+        case FolderData():
+            return folder.find(settings)
 
 
 def _draw(settings: SampleData, tree: Path) -> Source:

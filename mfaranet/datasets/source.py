@@ -26,6 +26,36 @@ class DataError(InputError):
         self.mend = mend
 
 
+class UnknownValuesError(DataError):
+    """What stands for no class in one label.
+
+    Args:
+        shown: the label.
+        pixels: of each value, in words.
+        mend: as in DataError.
+    """
+
+    def __init__(self, shown: str, pixels: Mapping[str, int], mend: str) -> None:
+        super().__init__(f"{shown}: {', '.join(pixels)}", mend)
+        self.shown = shown
+        self.pixels = pixels
+
+
+def gathered(problems: Sequence[UnknownValuesError]) -> list[DataError]:
+    """A problem for each value, with its pixels and files."""
+    found: dict[tuple[str, str], list[UnknownValuesError]] = {}
+    for problem in problems:
+        for value in problem.pixels:
+            found.setdefault((value, problem.mend), []).append(problem)
+
+    def described(value: str, labels: list[UnknownValuesError]) -> str:
+        names = [label.shown for label in labels]
+        where = names[0] if len(names) == 1 else f"{len(names)} labels ({some(names)})"
+        return f"{where}: {value} at {sum(label.pixels[value] for label in labels)} pixels: stands for no class"
+
+    return [DataError(described(value, labels), mend) for (value, mend), labels in found.items()]
+
+
 @dataclass(frozen=True)
 class Pair:
     """One image of a source and its label, if its split has labels."""
@@ -64,7 +94,9 @@ class LabelSet:
     void: frozenset[int]
     mistaken: Sequence[Convention] = ()
     painted: Mapping[Colour, int] | None = None
-    """The id that each colour stands for, where label files are RGB pictures; None where their pixels are ids."""
+    """The id that each colour stands for, where label files may be RGB pictures."""
+    indexed: bool = True
+    """Whether label files may be such whose pixels are ids."""
 
 
 @dataclass(frozen=True)
@@ -78,7 +110,8 @@ class Source:
     title: str
     complete: bool
     labels: LabelSet
-    size: tuple[int, int]
+    size: tuple[int, int] | None
+    """Height and width; None where images differ, which may be JPEG then as well."""
     pairs: list[Pair]
     problems: list[DataError]
 
@@ -91,6 +124,15 @@ def some(names: Sequence[str]) -> str:
     """The first few, and how many more there are."""
     more = [f"and {len(names) - _NAMED} more"] if len(names) > _NAMED else []
     return ", ".join([*names[:_NAMED], *more])
+
+
+def voc_colours(count: int) -> list[Colour]:
+    """The colours of PASCAL VOC for indices 0..count-1, black first: a bit of the index for each channel in turn."""
+
+    def channel(index: int, first: int) -> int:
+        return sum((index >> 3 * place + first & 1) << 7 - place for place in range(8))
+
+    return [(channel(index, 0), channel(index, 1), channel(index, 2)) for index in range(count)]
 
 
 def complain(origin: Path, problems: Sequence[DataError]) -> InputError:

@@ -21,6 +21,7 @@ from mfaranet.data.prepared import SegmentationDataset
 from mfaranet.data.transforms import normalise
 from mfaranet.models.layers import resize_to, resized
 from mfaranet.schema import ProtocolName, Size
+from mfaranet.sizes import InputSize, scaled
 
 
 @dataclass(frozen=True)
@@ -32,21 +33,21 @@ class Protocol:
     stride_rate: float = 1.0
     plain: bool = False
 
-    def input_size(self, size: Size, window: Size) -> Size:
-        """Height and width of what the network sees in one pass (see InputSizes)."""
+    def sees(self, size: Size | str, window: Size) -> Size | str:
+        """What the network sees in one pass: a window, or images of a size as InputSize shows it."""
         return window if self.scales else size
 
 
 @dataclass(frozen=True)
 class InputSizes:
-    """Heights and widths in pixels: what an image is resized to first (``size``), a sliding window (``window``).
+    """In pixels."""
 
-    ``base_size`` is the longer side of the image at scale 1 of a sliding protocol.
-    """
-
-    size: Size
+    size: InputSize
+    """What an image is resized to first."""
     window: Size
+    """Height and width of a sliding window."""
     base_size: int
+    """The longer side of the image at scale 1 of a sliding protocol."""
 
 
 def _protocol(name: ProtocolName) -> Protocol:
@@ -82,9 +83,10 @@ def predict(model: nn.Module, image: Tensor, protocol: Protocol, sizes: InputSiz
 
     Where the image was resized, the label map is resized back by the nearest neighbour.
     """
-    scores = predict_scores(model, resized(normalise(image)[None], sizes.size), protocol, sizes)
+    size = (image.shape[-2], image.shape[-1])
+    scores = predict_scores(model, resized(normalise(image)[None], sizes.size.of(size)), protocol, sizes)
     labels = scores.argmax(1, keepdim=True).to(torch.uint8)
-    return F.interpolate(labels, (image.shape[-2], image.shape[-1]), mode="nearest")[0, 0]
+    return F.interpolate(labels, size, mode="nearest")[0, 0]
 
 
 def predict_scores(model: nn.Module, image: Tensor, protocol: Protocol, sizes: InputSizes) -> Tensor:
@@ -95,18 +97,9 @@ def predict_scores(model: nn.Module, image: Tensor, protocol: Protocol, sizes: I
     base_size = max(size) if protocol.plain else sizes.base_size
     per_scale = []
     for scale in protocol.scales:
-        scaled = resized(image, scaled_size(size, base_size, scale))
-        per_scale.append(resize_to(_window_scores(model, scaled, protocol, sizes.window), size))
+        enlarged = resized(image, scaled(size, base_size * scale))
+        per_scale.append(resize_to(_window_scores(model, enlarged, protocol, sizes.window), size))
     return torch.stack(per_scale).sum(0)
-
-
-def scaled_size(size: Size, base_size: int, scale: float) -> Size:
-    """Height and width at which the longer side is ``base_size * scale``, rounded half up."""
-    longer = int(base_size * scale + 0.5)
-    height, width = size
-    if height > width:
-        return longer, int(width * longer / height + 0.5)
-    return int(height * longer / width + 0.5), longer
 
 
 def windows(size: Size, window: Size, stride_rate: float) -> Iterator[tuple[slice, slice]]:

@@ -19,19 +19,21 @@ _WIDTH, _GAP, _LINE = 320, 12, 32
 
 
 def draw_grid(title: str, columns: Sequence[str], rows: Sequence[Sequence[Picture]], path: Path) -> None:
-    """Write pictures of one size as a PNG, with a title and the names of the columns."""
-    height, width = rows[0][0].shape[:2]
-    cell = (_WIDTH, round(_WIDTH * height / width))
-    across, down = (length + _GAP for length in cell)
-    sheet = Image.new("RGB", (_GAP + across * len(columns), 2 * _LINE + down * len(rows)), "white")
+    """Write pictures, of one size in a row, as a PNG with a title and the names of the columns."""
+    across = _WIDTH + _GAP
+    heights = [round(_WIDTH * row[0].shape[0] / row[0].shape[1]) for row in rows]
+    sheet = Image.new("RGB", (_GAP + across * len(columns), 2 * _LINE + sum(heights) + _GAP * len(rows)), "white")
     pen, font = ImageDraw.Draw(sheet), ImageFont.load_default(_LINE // 2)
     pen.text((sheet.width // 2, _LINE // 2), title, "black", font, anchor="mm")
     for column, name in enumerate(columns):
-        pen.text((_GAP + across * column + _WIDTH // 2, _LINE * 3 // 2), name, "black", font, anchor="mm")
-        for row, pictures in enumerate(rows):
+        left = _GAP + across * column
+        pen.text((left + _WIDTH // 2, _LINE * 3 // 2), name, "black", font, anchor="mm")
+        top = 2 * _LINE
+        for pictures, height in zip(rows, heights, strict=True):
             # Enlarged, pixels stay what they are; made smaller, they are averaged.
-            picture = Image.fromarray(pictures[column]).resize(cell, Image.Resampling.BOX)
-            sheet.paste(picture, (_GAP + across * column, 2 * _LINE + down * row))
+            picture = Image.fromarray(pictures[column]).resize((_WIDTH, height), Image.Resampling.BOX)
+            sheet.paste(picture, (left, top))
+            top += height + _GAP
     atomic_write(path, lambda temporary: sheet.save(temporary, format="PNG"))
 
 

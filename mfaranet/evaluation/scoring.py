@@ -1,4 +1,4 @@
-"""Measure a trained network on the labelled validation split."""
+"""Measure a trained network on a labelled split."""
 
 import csv
 import io
@@ -17,8 +17,6 @@ from mfaranet.evaluation.inference import PROTOCOLS, InputSizes, predict_split
 from mfaranet.evaluation.metrics import confusion_matrix, constant_prediction, summarise
 from mfaranet.evaluation.pictures import colour, draw_grid, errors, evenly, photograph
 from mfaranet.files import write_png, write_text
-
-SPLIT = "val"
 
 
 def evaluate(
@@ -49,9 +47,9 @@ def write_confusion(confusions: Mapping[str, Tensor], classes: list[str], path: 
     write_text(path, text.getvalue())
 
 
-def most_frequent_class(record: DatasetRecord) -> dict[str, Any]:
+def most_frequent_class(record: DatasetRecord, split: str) -> dict[str, Any]:
     """Scores of predicting the training split's most frequent class everywhere: what a network has to beat."""
-    train, truth = (record.class_pixels[split] for split in ("train", SPLIT))
+    train, truth = record.class_pixels["train"], record.class_pixels[split]
     winner = max(range(len(train)), key=train.__getitem__)
     scores = summarise(constant_prediction(truth, winner), record.classes)
     return {"class": record.classes[winner], **scores}
@@ -68,4 +66,6 @@ def draw_examples(
             model, dataset, PROTOCOLS[protocol], sizes, evenly(len(dataset), count)
         )
     ]
-    draw_grid(f"{record.title}, {SPLIT}, {protocol}", ("image", "ground truth", "prediction", "error"), rows, path)
+    draw_grid(
+        f"{record.title}, {dataset.split}, {protocol}", ("image", "ground truth", "prediction", "error"), rows, path
+    )

@@ -3,7 +3,7 @@
 import io
 import os
 import zipfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import redirect_stdout
 from pathlib import Path, PurePath
 
@@ -14,7 +14,7 @@ from PIL import Image
 from torch import nn
 from tqdm import tqdm
 
-from mfaranet.data.prepared import read_png
+from mfaranet.data.prepared import prepared_images, read_pixels
 from mfaranet.data.record import DatasetRecord
 from mfaranet.datasets import cityscapes
 from mfaranet.errors import InputError
@@ -38,7 +38,7 @@ def write_submission(model: nn.Module, root: Path, protocol: str, sizes: InputSi
             with the label ids of Cityscapes only), an image is corrupt or has not the size of the others.
     """
     record = DatasetRecord.load(root)
-    images = {member_name(path): path for path in sorted((root / "images" / SPLIT).glob("*.png"))}
+    images = {member_name(path): path for path in prepared_images(root, SPLIT)}
     names = list(images)
     _check_split(names, record, root)
     refuse_existing([archive])
@@ -50,11 +50,11 @@ def write_submission(model: nn.Module, root: Path, protocol: str, sizes: InputSi
         model.eval()
         with zipfile.ZipFile(temporary, "w") as content:
             for name, path in tqdm(images.items(), desc=protocol):
-                prediction = predict(model, read_png(path).to(device), PROTOCOLS[protocol], sizes)
+                prediction = predict(model, read_pixels(path).to(device), PROTOCOLS[protocol], sizes)
                 # A bare ZipInfo has a fixed time.
                 with content.open(zipfile.ZipInfo(name), "w") as file:
                     Image.fromarray(ids[prediction.cpu().numpy()]).save(file, format="PNG")
-        check(temporary, names, record)
+        check(temporary, images, record)
 
     atomic_write(archive, write)
 
@@ -75,26 +75,32 @@ def member_name(image: Path) -> str:
     return f"{image.stem.removesuffix(f'_{cityscapes.IMAGES}')}.png"
 
 
-def check(archive: Path, names: Sequence[str], record: DatasetRecord) -> None:
-    """Read a zip back: exactly these members, each 8-bit grey, of the data set's size, with its label ids alone.
+def check(archive: Path, images: Mapping[str, Path], record: DatasetRecord) -> None:
+    """Read a zip back: exactly these members, each 8-bit grey, of its image's size, with the set's label ids alone.
 
     Raises:
         InputError: it is otherwise; the message names the first wrong member.
     """
     with zipfile.ZipFile(archive) as content:
-        if sorted(content.namelist()) != sorted(names):
-            raise InputError(f"{record.title}: not exactly one prediction for each of {len(names)} test images")
-        for name in names:
+        if sorted(content.namelist()) != sorted(images):
+            raise InputError(f"{record.title}: not exactly one prediction for each of {len(images)} test images")
+        for name, path in images.items():
             with content.open(name) as file, Image.open(file) as image:
                 found = (image.mode, image.height, image.width)
                 values = [value for value, pixels in enumerate(image.histogram()) if pixels]
-            if found != ("L", *record.size):
+            expected = ("L", *(record.size or _size(path)))
+            if found != expected:
                 raise InputError(
-                    f"{record.title}: prediction {name} has mode and size {found} instead of {('L', *record.size)}; "
+                    f"{record.title}: prediction {name} has mode and size {found} instead of {expected}; "
                     "if its test image is no longer as it was prepared, prepare the data set again"
                 )
             if not set(values) <= set(record.label_ids):
                 raise InputError(f"{record.title}: prediction {name} has values {values}, not only {record.label_ids}")
+
+
+def _size(image: Path) -> tuple[int, int]:
+    with Image.open(image) as file:
+        return file.height, file.width
 
 
 def _check_split(names: Sequence[str], record: DatasetRecord, root: Path) -> None:

@@ -52,7 +52,7 @@ def _result(
     return [
         results.defined(f"experiments/{i}", experiment, f"{experiment}{results.mark(experiment)}"),
         results.fact(experiment, "title"),
-        results.cell(evaluated, "run.json", "/dataset/title"),
+        _data(results, evaluated),
         results.cell(evaluated, "run.json", "/weights", _weights),
         results.defined(f"protocols/{j}", protocol, protocol.replace("_", " ")),
         seen,
@@ -113,11 +113,17 @@ def _baseline(results: Results, evaluated: str, columns: list[str]) -> list[Cell
     scores = "/most_frequent_class"
     known = {
         "Experiment": results.cell(evaluated, "metrics.json", f"{scores}/class", "most frequent class: {}".format),
-        "Data": results.cell(evaluated, "run.json", "/dataset/title"),
+        "Data": _data(results, evaluated),
         "mIoU (%)": results.cell(evaluated, "metrics.json", f"{scores}/miou", one_digit, 100),
         "Pixel accuracy (%)": results.cell(evaluated, "metrics.json", f"{scores}/pixel_accuracy", one_digit, 100),
     }
     return [known.get(column, BLANK) for column in columns]
+
+
+def _data(results: Results, evaluated: str) -> Cell:
+    """The data set's title, and the split where that is not the usual one, so that nobody compares the two."""
+    title, split = results.cell(evaluated, "run.json", "/dataset/title"), results.run(evaluated)["split"]
+    return title if split == "val" else replace(title, text=f"{title.text}, {split} split")
 
 
 def per_class_table(settings: PerClassTable, results: Results) -> Table:

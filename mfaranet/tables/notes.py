@@ -34,7 +34,7 @@ def run_notes(results: Results, experiments: Iterable[str]) -> list[str]:
             f"Trained on {trained}. Other processors, numbers of threads or GPUs round otherwise, and so move a score "
             "as far as another seed does."
         )
-    seen = [experiment for experiment, each in runs.items() if each["training"]["split"] == "trainval"]
+    seen = [name for name, each in runs.items() if (each["training"]["split"], each["split"]) == ("trainval", "val")]
     if seen:
         notes.append(f"Trained on the validation split as well, so that their scores say nothing: {', '.join(seen)}.")
     return notes

@@ -1,6 +1,6 @@
 """The stored results of one data set, as cells."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import cache, partial
 from pathlib import Path
 from typing import Any
@@ -41,6 +41,12 @@ class Results:
     def recorded(self, experiment: str) -> bool:
         """Whether an evaluation of it is there."""
         return (self.root / "evaluate" / experiment / "run.json").exists()
+
+    def alike(self, experiments: Iterable[str]) -> list[str]:
+        """The recorded ones of some experiments that were scored on the same split as the first of these."""
+        recorded = [name for name in experiments if self.recorded(name)]
+        splits = [self.run(f"evaluate/{name}")["split"] for name in recorded]
+        return [name for name, split in zip(recorded, splits, strict=True) if split == splits[0]]
 
     def mark(self, experiment: str) -> str:
         """Empty where a recorded experiment is selected now; else EARLIER or OTHERWISE."""
@@ -118,16 +124,18 @@ class Results:
         return self.cell(COUNTS[0], "run.json", f"/networks/{network}/{key}")
 
     def input_size(self, experiment: str, protocol: str) -> Cell:
-        """Height and width of what the network saw in one pass of its evaluation."""
+        """What the network saw in one pass of its evaluation: height and width, or words (see InputSize.shown)."""
         return self.cell(f"evaluate/{experiment}", "run.json", f"/input_sizes/{protocol}", size_name)
 
     def cost(self, experiment: str, size: str) -> list[Cell]:
         """Parameters, multiply-accumulates in 1e9, and the paper's GFLOPs: the official counter's, in 1024^3;
         blank where they were not counted."""
-        if size not in self.content(*COUNTS).get(experiment, {}).get("macs", {}):
-            return [BLANK] * 3
+        counted = self.content(*COUNTS).get(experiment)
+        params = self.cell(*COUNTS, f"/{experiment}/params", two_digits, 1e-6) if counted else BLANK
+        if not counted or size not in counted["macs"]:
+            return [params, BLANK, BLANK]
         return [
-            self.cell(*COUNTS, f"/{experiment}/params", two_digits, 1e-6),
+            params,
             self.cell(*COUNTS, f"/{experiment}/macs/{size}", two_digits, 1e-9),
             self.cell(*COUNTS, f"/{experiment}/official_macs/{size}", two_digits, 1 / 1024**3),
         ]
@@ -148,7 +156,7 @@ class Results:
             return None
         return folder, self.run(folder)["file"]
 
-    def speed(self, measurement: str, experiment: str, size: Size, form: str) -> Cell:
+    def speed(self, measurement: str, experiment: str, size: Size | str, form: str) -> Cell:
         """Images per second, blank where they were not measured. ``form``: ``unfolded`` or ``folded``."""
         found = self.timings(measurement)
         sizes = self.content(*found).get(experiment, {}).get("sizes", {}) if found else {}

@@ -49,7 +49,8 @@ def scores(results: Results, experiment: str, protocols: list[str], shown: Shown
     if counted and shown.protocol in measured:
         size = results.input_size(experiment, shown.protocol).value
         found["params"] = counted["params"]
-        found["gflops"] = counted["official_macs"][size_name(size)] / 1024**3
+        if macs := counted["official_macs"].get(size_name(size)):
+            found["gflops"] = macs / 1024**3
         fps = results.speed(shown.measurement, experiment, size, "unfolded").value
         found |= {"fps": fps} if fps else {}
     return found

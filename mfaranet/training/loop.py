@@ -23,6 +23,7 @@ from mfaranet.evaluation.metrics import confusion_matrix, intersection_over_unio
 from mfaranet.measure.machine import allow_tf32, choose_device
 from mfaranet.models.layers import Outputs
 from mfaranet.schema import TrainSettings
+from mfaranet.sizes import InputSize
 from mfaranet.training.distributed import launched, make_fabric, process_facts, share_buffers
 from mfaranet.training.losses import Loss
 from mfaranet.training.nonfinite import FirstNonFinite
@@ -185,12 +186,12 @@ def make_schedule(optimizer: Optimizer, iterations: int, power: float) -> Polyno
     return PolynomialLR(optimizer, iterations, power)
 
 
-def validate(model: nn.Module, dataset: SegmentationDataset, size: tuple[int, int], fabric: Fabric) -> float:
+def validate(model: nn.Module, dataset: SegmentationDataset, size: InputSize, fabric: Fabric) -> float:
     """mIoU (0..1) on whole images at ``size``, each process taking its share of the images."""
     classes = len(dataset.record.classes)
     confusion = torch.zeros(classes, classes, dtype=torch.int64, device=fabric.device)
     share = range(fabric.global_rank, len(dataset), fabric.world_size)
-    sizes = InputSizes(size, window=size, base_size=max(size))
+    sizes = InputSizes(size, window=size.largest, base_size=max(size.largest))
     for _, prediction, label in predict_split(model, dataset, PROTOCOLS["full_image"], sizes, share):
         confusion += confusion_matrix(prediction, label, classes)
     total = _reduce(fabric, confusion, "sum")
