@@ -71,7 +71,8 @@ def test_commands_name_what_there_is(page: Path, tmp_path: Path) -> None:
     assert mentioned <= defined
     for line in code.splitlines():
         overrides = [quoted or plain for quoted, plain in re.findall(r"-S (?:'([^']+)'|(\S+))", line)]
-        if overrides and "<" not in line:
+        # Where people fill in a name, or a set is named that test_own_data.py has.
+        if overrides and "<" not in line and "[streets]" not in line:
             path = tmp_path / "params.yaml"
             path.write_text(before)
             apply_overrides(path, overrides)

@@ -129,6 +129,19 @@ def test_a_bad_value_is_refused_by_its_name(tmp_path: Path, keys: tuple[str, ...
         check_networks(load(changed(tmp_path, *keys, value=value)).networks())
 
 
+def test_a_split_without_labels_is_refused_before_a_training(tmp_path: Path) -> None:
+    """And one with labels is not."""
+    path = changed(tmp_path, "run", "experiments", value=["base", "trainval_test"])
+    with pytest.raises(
+        InputError, match=r"trainval_test\.evaluate\.split: the test split of sample has no labels here"
+    ):
+        load(path)
+    content = yaml.safe_load(path.read_text())
+    content["run"]["datasets"] = ["camvid", "camvid_original"]
+    path.write_text(yaml.safe_dump(content))
+    assert load(path).settings("camvid", "trainval_test").evaluate.split == "test"
+
+
 def test_a_missing_or_broken_file(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="No such file"):
         load(tmp_path / "params.yaml")

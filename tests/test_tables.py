@@ -119,6 +119,25 @@ def shown(table: Table, row: int = 0) -> dict[str, str]:
     return {column: cell(table, row, column).text for column in table.columns}
 
 
+def test_scores_of_another_split_are_not_among_the_others(tmp_path: Path) -> None:
+    results(tmp_path)
+    results(tmp_path, "trainval_test", split="test", training={**RUN["training"], "split": "trainval"})
+    table = build(tmp_path, "overall", "base", "trainval_test")
+    assert [shown(table, row)["Data"] for row in range(3)] == ["Cityscapes", "Cityscapes, test split", "Cityscapes"]
+    assert not any("say nothing" in note for note in table.notes)
+    assert "the test split of Cityscapes (trainval_test)" in table.notes[0]
+    stored = Results(tmp_path, known("base", "trainval_test"))
+    assert stored.alike(["base", "trainval_test"]) == ["base"]
+    assert stored.alike(["trainval_test", "base"]) == ["trainval_test"]
+
+
+def test_images_that_differ_in_size_have_no_count_of_their_own(tmp_path: Path) -> None:
+    results(tmp_path, input_sizes={"full_image": "longer side 520"})
+    row = shown(build(timed(tmp_path), "overall", measurement="strict"))
+    assert (row["Input"], row["Params (M)"], row["GMACs (1e9)"], row["FPS"]) == ("longer side 520", "13.00", "", "")
+    assert row["Verdict"] == "not comparable: published at 1024x2048"
+
+
 def test_the_overall_table(tmp_path: Path) -> None:
     table = build(timed(results(tmp_path)), "overall", measurement="strict")
     assert shown(table) == {

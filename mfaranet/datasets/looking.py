@@ -90,6 +90,8 @@ def describe(found: Look) -> list[str]:
     lines.append(f"values, by their share of pixels: {'; '.join([*shown, *more]) or 'none'}")
     if "RGB" in found.kinds and len(found.kinds) > 1:
         lines.append("some masks are pictures and some have indices: give each class an id and a colour")
+    if (0, 0, 0) in found.values:
+        lines.append("black is often what is of no class: if it is, move it from classes to ignore")
     mends: dict[str, list[str]] = {}
     for problem in found.problems:
         mends.setdefault(problem.mend, []).append(str(problem))
