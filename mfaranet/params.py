@@ -23,6 +23,7 @@ from mfaranet.schema import (
     ComplexityTable,
     Difference,
     FigureSettings,
+    ImageNetFile,
     LatencySettings,
     LatencyTable,
     Name,
@@ -35,7 +36,6 @@ from mfaranet.schema import (
     Strict,
     TableSettings,
     Tolerances,
-    WeightsFile,
 )
 
 T = TypeVar("T")
@@ -66,7 +66,7 @@ class Params(Strict):
     shown: Shown
     figures: FigureSettings
     tolerances: Tolerances
-    weights: dict[Name, WeightsFile]
+    weights: dict[Name, ImageNetFile]
     profiles: dict[Name, Profile]
 
     @property
@@ -226,6 +226,7 @@ def _check_references(params: Params) -> None:
         for experiment in params.measured_experiments:
             if params.settings(dataset, experiment).evaluate.split == "test":
                 _check_test_labels(params, dataset, experiment)
+    _check_weights(params)
     shown = [params.shown.measurement, params.figures.comparison]
     for name in params.tables:
         table = params.table(name)
@@ -247,6 +248,18 @@ def _check_test_labels(params: Params, dataset: str, experiment: str) -> None:
             f"params.yaml: experiments.{experiment}.evaluate.split: the test split of {dataset} has no labels here; "
             f"evaluate on val, or list {experiment} in run.submissions"
         )
+
+
+def _check_weights(params: Params) -> None:
+    starts: dict[str, str] = {}
+    for name, file in params.weights.items():
+        for network in file.networks:
+            try:
+                module_of(network)
+            except InputError as error:
+                raise InputError(f"params.yaml: weights.{name}.networks: {error}") from None
+            if starts.setdefault(network, name) != name:
+                raise InputError(f"params.yaml: weights.{name}.networks: {network} starts from {starts[network]}")
 
 
 def _check_experiments(params: Params, experiments: Iterable[str], where: str) -> None:

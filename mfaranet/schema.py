@@ -153,13 +153,20 @@ DataSettings = Annotated[
 
 
 class WeightsFile(Strict):
-    """A weight file of others: a backbone's from ImageNet, or a trained network of the authors."""
+    """A weight file of others: an ImageNet classifier, or a trained network of the authors."""
 
     url: str | None
     """null: there is no public link that could be checked, so only ``path`` will do."""
     sha256: str | None
     path: Path | None
     """A local file, used instead of the download."""
+
+
+class ImageNetFile(WeightsFile):
+    """An ImageNet classifier's file, for encoders."""
+
+    networks: list[Name] = []
+    """Of Table XI, whose encoders start from it; a MFARANet's starts from that which its option ``backbone`` names."""
 
 
 class NetworkSettings(Strict):

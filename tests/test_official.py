@@ -16,7 +16,8 @@ import mfaranet
 from mfaranet.cli import app
 from mfaranet.errors import InputError
 from mfaranet.weights.checkpoints import load_trained
-from mfaranet.weights.official import our_names, read_tensors
+from mfaranet.weights.foreign import read_tensors
+from mfaranet.weights.official import our_names
 
 
 def released(name: str = "resnet18") -> dict[str, Tensor]:

@@ -122,6 +122,8 @@ def test_another_network_does_not_get_the_options_of_the_base(tmp_path: Path) ->
         (("profiles", "sample", "train", "crop"), "whole", r"profiles\.sample\.train\.crop"),
         (("evaluate", "input_factors"), [0.0, 1.0], r"evaluate\.input_factors\.0: .*greater than 0"),
         (("tables", "overall", "experiments"), ["bas"], r"tables\.overall\.experiments: no experiment is called 'bas'"),
+        (("weights", "stdc1", "networks"), ["stdc"], r"weights\.stdc1\.networks: no network is called 'stdc'"),
+        (("weights", "stdc1", "networks"), ["icnet"], r"weights\.stdc1\.networks: icnet starts from resnet50"),
     ],
 )
 def test_a_bad_value_is_refused_by_its_name(tmp_path: Path, keys: tuple[str, ...], value: Any, message: str) -> None:

@@ -2,6 +2,7 @@
 
 import re
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,7 +18,7 @@ from mfaranet.models.backbones.resnet import NO_DROPOUT
 from mfaranet.schema import WeightsFile
 from mfaranet.weights import checkpoints
 from mfaranet.weights import downloads as weights
-from mfaranet.weights.official import convert_imagenet_backbone
+from mfaranet.weights.imagenet import convert_imagenet
 
 LINK = "https://example.invalid/file"
 
@@ -60,6 +61,16 @@ def encoder(name: str) -> nn.Module:
     return BACKBONES[name](NO_DROPOUT, True)
 
 
+def network(name: str) -> nn.Module:
+    """A MFARANet's shapes."""
+    with torch.device("meta"):
+        return mfaranet.get_model("mfaranet", backbone=name)
+
+
+def fetch(name: str, source: WeightsFile, output: Path) -> dict[str, Any]:
+    return weights.fetch_encoder(network(name), source, f"weights.{name}", output / f"{name}.safetensors")
+
+
 def classifier_state(name: str = "resnet18") -> dict[str, Tensor]:
     """An encoder's random weights as its ImageNet file names them, and the classifier's last part."""
     renamed = {}
@@ -88,13 +99,14 @@ def test_an_imagenet_backbone_reaches_the_network(name: str, tmp_path: Path) -> 
     state = classifier_state(name)
     torch.save({"state_dict": {f"module.{key}": tensor for key, tensor in state.items()}, "epoch": 1}, file)
     source = WeightsFile(url=LINK, sha256=sha256(file), path=file)
-    facts = weights.fetch_backbone(name, source, tmp_path / "out")
-    assert facts == {"origin": str(file), "sha256": sha256(file)}
+    heads = tuple(f"{head}." for head in HEADS[name.rstrip("0123456789")])
+    facts = fetch(name, source, tmp_path / "out")
+    left_out = [key for key in state if key.startswith(heads)]
+    assert facts == {"origin": str(file), "sha256": sha256(file), "left_out": left_out}
     model = mfaranet.get_model("mfaranet", backbone=name)
     checkpoints.load_backbone(model, tmp_path / "out" / f"{name}.safetensors")
     found = model.get_submodule("backbone").state_dict()
-    assert len(found) == len(state) - len(HEADS[name.rstrip("0123456789")])
-    heads = tuple(f"{head}." for head in HEADS[name.rstrip("0123456789")])
+    assert len(found) == len(state) - len(heads)
     expected = [tensor for key, tensor in state.items() if not key.startswith(heads)]
     assert all(torch.equal(a, b) for a, b in zip(found.values(), expected, strict=True))
 
@@ -105,9 +117,7 @@ def test_an_imagenet_file_may_be_wrapped_and_compiled(wrapper: str, tmp_path: Pa
     wrapped = {f"module._orig_mod.{key}": tensor for key, tensor in state.items()}
     torch.save({wrapper: wrapped, "best_acc1": np.float64(69.8)}, tmp_path / "file.pth")
     torch.save(state, tmp_path / "plain.pth")
-    found, plain = (
-        convert_imagenet_backbone(tmp_path / f"{name}.pth", encoder("resnet18")) for name in ("file", "plain")
-    )
+    found, plain = (convert_imagenet(tmp_path / f"{name}.pth", network("resnet18"))[0] for name in ("file", "plain"))
     assert found.keys() == plain.keys()
     assert all(torch.equal(found[name], plain[name]) for name in plain)
 
@@ -117,17 +127,17 @@ def test_a_path_of_home_or_a_variable(imagenet_file: Path, tmp_path: Path, monke
     monkeypatch.setenv("ZOO", str(tmp_path))
     for written in ("~/resnet18.pth", "${ZOO}/resnet18.pth"):
         source = WeightsFile(url=None, sha256=None, path=Path(written))
-        facts = weights.fetch_backbone("resnet18", source, tmp_path / "out")
-        assert facts == {"origin": written, "sha256": sha256(imagenet_file)}, "the same on every machine"
+        facts = fetch("resnet18", source, tmp_path / "out")
+        assert (facts["origin"], facts["sha256"]) == (written, sha256(imagenet_file)), "the same on every machine"
     monkeypatch.delenv("ZOO")
     with pytest.raises(InputError, match=r"weights\.resnet18\.path: .*the environment variable ZOO is not set"):
-        weights.fetch_backbone("resnet18", source, tmp_path / "out")
+        fetch("resnet18", source, tmp_path / "out")
 
 
 def test_a_wrong_checksum_is_refused(imagenet_file: Path, tmp_path: Path) -> None:
     source = WeightsFile(url=LINK, sha256="0" * 64, path=imagenet_file)
     with pytest.raises(InputError, match=r"sha256 is \w{64}, but params.yaml has 0{64} \(weights.resnet18.sha256\)"):
-        weights.fetch_backbone("resnet18", source, tmp_path / "out")
+        fetch("resnet18", source, tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
 
@@ -144,9 +154,9 @@ def test_no_network_says_what_to_do(tmp_path: Path, cache: Path, monkeypatch: py
 
     monkeypatch.setattr(weights.gdown, "download", fail)
     with pytest.raises(InputError, match=r"no route to host.*set weights.resnet18.path in params.yaml"):
-        weights.fetch_backbone("resnet18", WeightsFile(url=LINK, sha256=None, path=None), tmp_path)
+        fetch("resnet18", WeightsFile(url=LINK, sha256=None, path=None), tmp_path)
     with pytest.raises(InputError, match=r"no link to this file is known.*set weights.stdc1.path"):
-        weights.fetch_backbone("stdc1", WeightsFile(url=None, sha256=None, path=None), tmp_path)
+        fetch("stdc1", WeightsFile(url=None, sha256=None, path=None), tmp_path)
 
 
 def test_only_a_weight_file_is_kept_of_downloads(tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -162,18 +172,18 @@ def test_only_a_weight_file_is_kept_of_downloads(tmp_path: Path, cache: Path, mo
     source = WeightsFile(url=LINK, sha256=None, path=None)
     for _ in range(2):
         with pytest.raises(InputError, match=f"{LINK} cannot be downloaded .*no file of plain tensors"):
-            weights.fetch_backbone("resnet18", source, tmp_path)
+            fetch("resnet18", source, tmp_path)
         assert not list(cache.iterdir())
-    first = weights.fetch_backbone("resnet18", source, tmp_path / "first")
+    first = fetch("resnet18", source, tmp_path / "first")
     monkeypatch.setattr(weights.gdown, "download", None)
-    assert weights.fetch_backbone("resnet18", source, tmp_path / "second") == first
+    assert fetch("resnet18", source, tmp_path / "second") == first
 
 
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ({"layer9.weight": torch.zeros(1)}, "has no place in this backbone: layer9.weight"),
-        ({"score_heads.0.weight": torch.zeros(1)}, "has no place in this backbone"),
+        ({"layer9.weight": torch.zeros(1)}, "has no place in this encoder: layer9.weight"),
+        ({"score_heads.0.weight": torch.zeros(1)}, "has no place in this encoder"),
         ({"weights": Path("a pickle that holds more than tensors")}, "no file of plain tensors.*so it is refused"),
         ({}, "holds no state dict"),
         ([torch.zeros(1)], "holds no state dict of tensors but a list"),
@@ -182,7 +192,7 @@ def test_only_a_weight_file_is_kept_of_downloads(tmp_path: Path, cache: Path, mo
 def test_a_file_that_is_something_else_is_refused(content: object, message: str, tmp_path: Path) -> None:
     torch.save(content, tmp_path / "file.pth")
     with pytest.raises(InputError, match=message):
-        convert_imagenet_backbone(tmp_path / "file.pth", encoder("resnet18"))
+        convert_imagenet(tmp_path / "file.pth", network("resnet18"))
 
 
 def test_a_backbone_file_with_a_part_missing_is_refused(tmp_path: Path) -> None:
@@ -190,9 +200,9 @@ def test_a_backbone_file_with_a_part_missing_is_refused(tmp_path: Path) -> None:
     del state["layer3.1.bn2.weight"]
     torch.save(state, tmp_path / "file.pth")
     with pytest.raises(InputError, match=r"is missing: layer3.1.bn2.weight"):
-        convert_imagenet_backbone(tmp_path / "file.pth", encoder("resnet18"))
-    with pytest.raises(InputError, match=r"has no place in this backbone: .* and \d+ more"):
-        convert_imagenet_backbone(tmp_path / "file.pth", encoder("stdc1"))
+        convert_imagenet(tmp_path / "file.pth", network("resnet18"))
+    with pytest.raises(InputError, match=r"has no place in this encoder: .* and \d+ more"):
+        convert_imagenet(tmp_path / "file.pth", network("stdc1"))
 
 
 FACTS = {"network": "mfaranet", "options": {"boundary_heads": False}, "classes": ["road", "sky"]}

@@ -77,7 +77,9 @@ def _of_one(params: Params, dataset: str) -> Iterator[Run]:
     every = {name: params.settings(dataset, name) for name in params.experiments}
     selected = {name: every[name] for name in run.experiments}
     yield ("data",), {"data": _dump(profile.data)}, []
-    yield ("weights",), _weights(params, profile.weights, selected), []
+    starts = {name: _start(params, name, settings) for name, settings in selected.items()}
+    started = [selected[name].network for name, start in starts.items() if start]
+    yield ("weights",), _weights(params, starts), _modules(*started)
     for name, settings in selected.items():
         yield ("train", name), _training(settings), _modules(settings.network)
     for name in params.measured_experiments:
@@ -174,17 +176,25 @@ def _evaluation(settings: Settings) -> dict[str, Any]:
     return {"network": _dump(settings.network), "evaluate": _dump(settings.evaluate)}
 
 
-def _weights(params: Params, kind: str, selected: dict[str, Settings]) -> dict[str, Any]:
-    """The backbone that each training starts from, None for none, and where these are found."""
-    trained = {
-        name: None if kind == "none" or settings.train.released else settings.network.options.get("backbone")
-        for name, settings in selected.items()
-    }
-    files = {
-        name: _dump(params.weights[name]) if name in params.weights else None
-        for name in sorted({name for name in trained.values() if name})
-    }
-    return {"experiments": trained, "files": files}
+def _start(params: Params, experiment: str, settings: Settings) -> dict[str, Any] | None:
+    """The entry of ``weights`` that the encoder of a training starts from, the network that has this encoder, and how
+    the file is called in which this one finds them; None for a training from scratch."""
+    network = settings.network
+    backbone = network.options.get("backbone")
+    if settings.weights == "none" or settings.train.released:
+        return None
+    if backbone:  # one file for all experiments that share it
+        network = network.model_copy(update={"options": {"backbone": backbone}})
+        return {"weights": backbone, "file": f"{backbone}.safetensors", "network": _dump(network)}
+    entry = next((name for name, file in params.weights.items() if network.name in file.networks), None)
+    return entry and {"weights": entry, "file": f"{entry}-{experiment}.safetensors", "network": _dump(network)}
+
+
+def _weights(params: Params, starts: Mapping[str, dict[str, Any] | None]) -> dict[str, Any]:
+    """What each training starts from, and where the files are; None for one that params.yaml does not have."""
+    names = sorted({start["weights"] for start in starts.values() if start})
+    files = {name: _dump(params.weights[name]) if name in params.weights else None for name in names}
+    return {"experiments": starts, "files": files}
 
 
 def _modules(*networks: NetworkSettings) -> list[str]:

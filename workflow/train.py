@@ -65,7 +65,7 @@ def main(
 
 
 def initial_weights(planned: Planned, paths: Paths, experiment: str) -> tuple[Path, Any] | None:
-    """The file that the backbone starts from and where it came from, as the stage weights left them; None for none.
+    """The file that the encoder starts from and where it came from, as the stage weights left them; None for none.
 
     Raises:
         InputError: they could not be had.
@@ -79,11 +79,11 @@ def initial_weights(planned: Planned, paths: Paths, experiment: str) -> tuple[Pa
             network = planned.settings["network"]["name"]
             typer.echo(f"{network}: no ImageNet weights are known for it; training starts from scratch")
         return None
-    return paths.weights / f"{name}.safetensors", note
+    return paths.weights / note.pop("file"), note
 
 
 def start_from(model: nn.Module, initial: tuple[Path, Any] | None) -> Any:
-    """Fill the backbone; return where its weights came from, for people."""
+    """Fill the encoder; return where its weights came from, for people."""
     if initial is None:
         return "none"
     path, origin = initial

@@ -31,6 +31,10 @@ class Comparator(nn.Module):
     left_out: tuple[str, ...] = ()
     """How entries begin that the linked implementation's files have beside what this network has a place for."""
 
+    imagenet_names: Names = ()
+    """Our names of a ``backbone`` to those of an ImageNet classifier's file, see weights.imagenet; none where it is one
+    of models.backbones, whose files have the usual names, or where no file is known that fits."""
+
     def scores(self, images: Tensor) -> list[Tensor]:
         """Score maps (N, num_classes, h, w) of any size: the prediction's, then in training mode the auxiliary ones."""
         raise NotImplementedError

@@ -1,6 +1,7 @@
 """Weight files of others, from a link or a local file: checked, and brought to our names."""
 
 import hashlib
+import re
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -8,31 +9,39 @@ from typing import Any
 
 import gdown
 import pooch
-import torch
 from safetensors.torch import save_file
 from torch import nn
 
 from mfaranet.errors import InputError
 from mfaranet.files import atomic_write, sha256, user_path
-from mfaranet.models.backbones import BACKBONES
-from mfaranet.models.backbones.resnet import NO_DROPOUT
 from mfaranet.schema import WeightsFile
 from mfaranet.weights import checkpoints
-from mfaranet.weights.official import convert_imagenet_backbone, load_official_checkpoint, read_tensors
+from mfaranet.weights.foreign import read_tensors
+from mfaranet.weights.imagenet import convert_imagenet
+from mfaranet.weights.official import load_official_checkpoint
+
+_HASHED = re.compile(r"-([0-9a-f]{8})\.pth$")
+"""PyTorch's files have the first digits of their SHA-256 in their names."""
 
 
-def fetch_backbone(name: str, source: WeightsFile, output: Path) -> dict[str, Any]:
-    """Write an ImageNet backbone as ``<name>.safetensors`` to ``output``; return its ``origin`` and ``sha256``.
+def fetch_encoder(network: nn.Module, source: WeightsFile, key: str, output: Path) -> dict[str, Any]:
+    """Write ImageNet weights of ``network.backbone`` as safetensors to the file ``output``.
+
+    Args:
+        network: its shapes alone matter, so it may be on the device meta.
+        source: where the classifier's file is.
+        key: where in params.yaml that stands.
+
+    Returns:
+        ``origin`` and ``sha256`` of that file, and its entries that are the classifier's alone (``left_out``).
 
     Raises:
         InputError: the file cannot be had, has another checksum, or is not what it should be.
     """
-    with torch.device("meta"):
-        backbone = BACKBONES[name](NO_DROPOUT, True)
-    path, facts = _fetch(source, f"weights.{name}")
-    state = convert_imagenet_backbone(path, backbone)
-    atomic_write(output / f"{name}.safetensors", lambda temporary: save_file(state, temporary))
-    return facts
+    path, facts = _fetch(source, key)
+    state, left_out = convert_imagenet(path, network)
+    atomic_write(output, lambda temporary: save_file(state, temporary))
+    return {**facts, "left_out": left_out}
 
 
 def fetch_released(
@@ -66,6 +75,7 @@ def _fetch(source: WeightsFile, key: str) -> tuple[Path, dict[str, Any]]:
     if not path.is_file():
         raise InputError(f"{path} does not exist; set {key}.path in params.yaml")
     found = sha256(path)
+    _check_name(found, path.name)
     if source.sha256 not in (None, found):
         raise InputError(
             f"{path}: sha256 is {found}, but params.yaml has {source.sha256} ({key}.sha256); "
@@ -77,13 +87,17 @@ def _fetch(source: WeightsFile, key: str) -> tuple[Path, dict[str, Any]]:
 def _download(url: str | None, key: str) -> Path:
     """The file behind a link, downloaded unless it was before: the stage runs again for every new experiment."""
     if url is None:
-        raise InputError(f"no link to this file is known: get it from its authors and set {key}.path in params.yaml")
+        raise InputError(
+            "no link to this file is known: get it from its authors, by the name that stands beside it in params.yaml, "
+            f"and set {key}.path there"
+        )
     path = Path(pooch.os_cache("mfaranet")) / f"{hashlib.sha256(url.encode()).hexdigest()}.pth"
     if path.exists():
         return path
 
     def fetch(temporary: Path) -> None:
         gdown.download(url, str(temporary))
+        _check_name(sha256(temporary), url)
         read_tensors(temporary)  # a web page in place of the file is not kept
 
     try:
@@ -93,3 +107,12 @@ def _download(url: str | None, key: str) -> Path:
             f"{url} cannot be downloaded ({error}); fetch the file by hand and set {key}.path in params.yaml"
         ) from None
     return path
+
+
+def _check_name(found: str, name: str) -> None:
+    """Refuse a file whose SHA-256 is another one than its name says."""
+    if (said := _HASHED.search(name)) and not found.startswith(said[1]):
+        raise InputError(
+            f"{name}: its sha256 begins with {found[:8]}, not as the name says: half a download, or another file; get "
+            "it again"
+        )

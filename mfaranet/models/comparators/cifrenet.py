@@ -60,7 +60,9 @@ class CIFReNet(Comparator):
         licence="Apache-2.0",
         deviation=(
             'It has 1.95 M parameters, the paper "less than 1.9 M". Written for PyTorch 0.3, where resizing had '
-            "aligned corners, it has not with today's defaults, which are used here."
+            "aligned corners, it has not with today's defaults, which are used here. Here it starts from scratch: "
+            "torchvision's MobileNetV2 lacks the first block's expansion, and the names in the ImageNet file of that "
+            "code are not known."
         ),
     )
     linked_names = (

@@ -34,7 +34,8 @@ class DeepLabV2(Comparator):
         deviation=(
             "Against the paper, there is no CRF. Changed here: one scale by default; other scales treat height and "
             "width apart, where that code takes square images only; the batch normalisation is trained, which it "
-            "freezes."
+            "freezes. It starts from weights of Caffe, trained on COCO; here it starts from scratch, as torchvision's "
+            "ResNet-101 has its strides in other convolutions."
         ),
     )
     align_corners = True

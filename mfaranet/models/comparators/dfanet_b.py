@@ -97,8 +97,8 @@ class DFANet(Comparator):
             "It is linked for DFANet-B though its stages have the widths of DFANet-A. Against the paper's A, a stage "
             "is three residual blocks of 4, 6 and 4 separable convolutions, all run before the stride: about a quarter "
             "of the parameters, four times the MACs. One classifier serves all three attention outputs. What that code "
-            "builds but never executes is not here. It comes without trained weights, and the names of its entries are "
-            "not known here."
+            "builds but never executes is not here. It comes without trained weights, those of ImageNet included, and "
+            "the names of its entries are not known here, so it starts from scratch."
         ),
     )
     multiple = 64

@@ -75,6 +75,20 @@ class HRNet(nn.Module):
         return features
 
 
+ENCODER_NAMES = (
+    (r"^backbone\.stem\.0\.0\.", "conv1."),
+    (r"^backbone\.stem\.0\.1\.", "bn1."),
+    (r"^backbone\.stem\.1\.0\.", "conv2."),
+    (r"^backbone\.stem\.1\.1\.", "bn2."),
+    (r"^backbone\.stem\.2\.", "layer1."),
+    (r"^backbone\.first_branch\.", "transition1.0."),
+    *((rf"^backbone\.new_branches\.{i}\.", f"transition{i + 1}.{i + 1}.0.") for i in range(3)),
+    *((rf"^backbone\.stages\.{i}\.", f"stage{i + 2}.") for i in range(3)),
+    (r"\.fusions\.(\d)\.convs\.", r".fuse_layers.\1."),
+)
+"""To the linked implementation's, which its ImageNet classifier has too."""
+
+
 class HRNetV2(Comparator):
     """HRNet, all of its features at 1/4 side by side, and two convolutions of size 1. Its scores are at 1/4.
 
@@ -97,19 +111,12 @@ class HRNetV2(Comparator):
         ),
     )
     linked_names = (
-        (r"^backbone\.stem\.0\.0\.", "conv1."),
-        (r"^backbone\.stem\.0\.1\.", "bn1."),
-        (r"^backbone\.stem\.1\.0\.", "conv2."),
-        (r"^backbone\.stem\.1\.1\.", "bn2."),
-        (r"^backbone\.stem\.2\.", "layer1."),
-        (r"^backbone\.first_branch\.", "transition1.0."),
-        *((rf"^backbone\.new_branches\.{i}\.", f"transition{i + 1}.{i + 1}.0.") for i in range(3)),
-        *((rf"^backbone\.stages\.{i}\.", f"stage{i + 2}.") for i in range(3)),
-        (r"\.fusions\.(\d)\.convs\.", r".fuse_layers.\1."),
+        *ENCODER_NAMES,
         (r"^head\.0\.", "last_layer."),
         (r"^head\.1\.", "last_layer.3."),
     )
     left_out = ("loss.",)
+    imagenet_names = ENCODER_NAMES
 
     def __init__(self, num_classes: int = 19, in_channels: int = 3, width: int = 48) -> None:
         super().__init__()

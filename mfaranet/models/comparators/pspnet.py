@@ -43,6 +43,11 @@ class PSPNet(Comparator):
         (r"^head\.", "cls."),
         (r"^auxiliary_head\.", "aux."),
     )
+    imagenet_names = (
+        *((rf"^backbone\.stem\.{3 * i}\.", f"conv{i + 1}.") for i in range(3)),
+        *((rf"^backbone\.stem\.{3 * i + 1}\.", f"bn{i + 1}.") for i in range(3)),
+        (r"^backbone\.", ""),
+    )
 
     def __init__(self, num_classes: int = 19, in_channels: int = 3, depth: int = 101) -> None:
         super().__init__()

@@ -50,7 +50,9 @@ class SGCPNet(Comparator):
         official=True,
         deviation=(
             "It has one network only: that the 2 means images of 1024x2048 is inferred. There the scores are at 1/8 "
-            "and resized outside: bilinear in training, bicubic in testing, while here both are bilinear."
+            "and resized outside: bilinear in training, bicubic in testing, while here both are bilinear. It "
+            "starts from scratch here: torchvision's MobileNetV3-small has its gates before the projection, and the "
+            "names in the ImageNet file of that code are not known."
         ),
     )
     linked_names = (

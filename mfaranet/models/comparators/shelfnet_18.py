@@ -27,7 +27,8 @@ class ShelfNet18(Comparator):
         deviation=(
             "Its lightweight ShelfNet18 for Cityscapes. Its in-place activated normalisation is an ordinary one here "
             "(its scale is the weight, not the weight's absolute value) and a leaky ReLU, and the block that it never "
-            "executes does not exist. Its weights are not loaded here: the names in its encoder's file are not known."
+            "executes does not exist. Its weights are not loaded here: the names in its encoder's file are not known. "
+            "As there, the encoder starts from the ImageNet weights of a ResNet-18 whose activations do not leak."
         ),
     )
     multiple = 32
