@@ -100,6 +100,8 @@ def test_another_network_does_not_get_the_options_of_the_base(tmp_path: Path) ->
         (("network", "branch"), 2, r"mfaranet has no option 'branch'"),
         (("train", "epochs"), "200", r"train\.epochs: .*integer.*'200'"),
         (("train", "base_lr"), -1.0, r"train\.base_lr: .*greater than 0"),
+        (("train", "warmup"), 1.0, r"train\.warmup: .*less than 1"),
+        (("train", "loss", "ohem_min_kept"), 1.5, r"train\.loss\.ohem_min_kept"),
         (("train", "augmentation", "scale"), [2.0, 0.5], r"train\.augmentation: .*smallest"),
         (("profiles", "sample", "train", "size"), [128], r"profiles\.sample\.train\.size"),
         (("evaluate", "pictures"), 0, r"evaluate\.pictures: .*greater than 0"),
