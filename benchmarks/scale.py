@@ -12,8 +12,8 @@ import torch
 
 import mfaranet
 from mfaranet.params import load
-from mfaranet.training.loop import make_optimizer
 from mfaranet.training.losses import Loss
+from mfaranet.training.optimization import make_optimizer
 
 
 def main() -> None:
@@ -21,8 +21,8 @@ def main() -> None:
     height, width, batch = (int(value) for value in (*sys.argv[1:], *("1024", "1024", "2")[len(sys.argv) - 1 :]))
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     model = mfaranet.get_model("mfaranet").to(device)
-    optimizer = make_optimizer(model, 0.005, 10.0, 0.9, 0.0005)
-    criterion = Loss(**load().settings("cityscapes", "base").train.loss.model_dump())
+    settings = load().settings("cityscapes", "base").train
+    optimizer, criterion = make_optimizer(model, settings), Loss(settings.loss)
     images = torch.rand(batch, 3, height, width, device=device)
     labels = torch.randint(0, 19, (batch, height // 8, width // 8), device=device)
     labels = labels.repeat_interleave(8, 1).repeat_interleave(8, 2)

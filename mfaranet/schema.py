@@ -179,14 +179,23 @@ class NetworkSettings(Strict):
 class LossSettings(Strict):
     """The paper's joint loss (see mfaranet.training.losses). A network must have what its name and weights ask for."""
 
-    name: Literal["joint_edge_ohem", "joint_edge", "cross_entropy"]
+    name: Literal["joint_edge_ohem", "joint_edge", "cross_entropy", "ohem"]
     ohem_threshold: Fraction
-    ohem_min_kept: Positive
+    ohem_min_kept: Positive | Annotated[float, Field(gt=0, lt=1)]
+    """Pixels, or a share of all of a batch on one device."""
+    class_weights: Annotated[float, Field(gt=1)] | None
+    """The offset of mfaranet.training.losses.class_weights, for ``cross_entropy``; null: all classes weigh the same."""
     boundary_weight: Annotated[float, Field(ge=0)]
     attention_weight: Annotated[float, Field(ge=0)]
     attention_threshold: float
     scales_weight: Annotated[float, Field(ge=0)]
     auxiliary_weight: Annotated[float, Field(ge=0)]
+
+    @model_validator(mode="after")
+    def _weighted(self) -> "LossSettings":
+        if self.class_weights is not None and self.name != "cross_entropy":
+            raise ValueError("class_weights must be null but with cross_entropy")
+        return self
 
 
 class AugmentationSettings(Strict):
@@ -204,7 +213,24 @@ class AugmentationSettings(Strict):
         return self
 
 
-class TrainSettings(Strict):
+class OptimizationSettings(Strict):
+    """How the weights are changed (see mfaranet.training.optimization)."""
+
+    optimizer: Literal["sgd", "adam"]
+    base_lr: Annotated[float, Field(gt=0)]
+    decoder_lr_factor: Annotated[float, Field(gt=0)]
+    momentum: Annotated[float, Field(ge=0, lt=1)]
+    """Of SGD; Adam's first beta."""
+    weight_decay: Annotated[float, Field(ge=0)]
+    schedule: Literal["poly", "cosine", "step"]
+    poly_power: Annotated[float, Field(gt=0)]
+    step_parts: Positive
+    step_factor: Annotated[float, Field(gt=0)]
+    warmup: Annotated[float, Field(ge=0, lt=1)]
+    """Share of the iterations."""
+
+
+class TrainSettings(OptimizationSettings):
     """Everything that changes what a training run computes."""
 
     released: WeightsFile | None
@@ -215,6 +241,8 @@ class TrainSettings(Strict):
     input_factors: Factors
     crop: Size | Literal["full"]
     """Times ``input_factors`` as well; ``full``: what holds every resized image."""
+    crop_factors: Factors
+    """Height and width of the crop, in those of ``crop``."""
     epochs: Positive
     batch_size: Annotated[int, Field(ge=2)]
     """Images of a step, over all devices together."""
@@ -222,11 +250,6 @@ class TrainSettings(Strict):
     """Parts that each device takes its share of a batch in, one after the other (see mfaranet.training.loop.train)."""
     workers: Annotated[int, Field(ge=0)]
     seed: int
-    base_lr: Annotated[float, Field(gt=0)]
-    decoder_lr_factor: Annotated[float, Field(gt=0)]
-    momentum: Annotated[float, Field(ge=0, lt=1)]
-    weight_decay: Annotated[float, Field(ge=0)]
-    poly_power: Annotated[float, Field(gt=0)]
     validate_every: Positive
     device: Device
     precision: Literal["32-true", "16-mixed", "bf16-mixed"]
@@ -243,7 +266,8 @@ class TrainSettings(Strict):
     @property
     def crop_size(self) -> Size:
         """Height and width of what the network sees in training."""
-        return self.input_size.largest if self.crop == "full" else times(self.crop, self.input_factors)
+        crop = self.input_size.largest if self.crop == "full" else times(self.crop, self.input_factors)
+        return times(crop, self.crop_factors)
 
 
 class EvaluateSettings(Strict):

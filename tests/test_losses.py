@@ -2,28 +2,31 @@
 
 import hashlib
 import math
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from official import GOLDENS, assert_stats, fill, make_input, make_label, variant
-from tiny import REPOSITORY, make_loss
+from PIL import Image
+from tiny import REPOSITORY, make_loss, recipe, write_data
 from torch import Tensor
 from torch._subclasses.fake_tensor import DataDependentOutputException, FakeTensorMode
 from torch.autograd.profiler import profile
 
 import mfaranet
+from mfaranet.data.record import DatasetRecord
 from mfaranet.errors import InputError
 from mfaranet.models.layers import Outputs
 from mfaranet.params import load
 from mfaranet.training import losses
 from mfaranet.training.checking import check_networks
-from mfaranet.training.loop import make_optimizer, make_schedule
+from mfaranet.training.optimization import make_optimizer, make_schedule
 from mfaranet.weights.official import our_names
 
 LABEL = make_label(2, 64, 128, 3)
-NAMES = ["joint_edge_ohem", "joint_edge", "cross_entropy"]
+NAMES = ["joint_edge_ohem", "joint_edge", "cross_entropy", "ohem"]
 
 
 def loss_inputs(n: int, height: int, width: int, seed: int) -> tuple[Tensor, Tensor, Tensor]:
@@ -179,6 +182,48 @@ def test_the_hard_pixels_are_those_of_the_kth_smallest_probability(min_kept: int
     assert "aten::kthvalue" not in {event.name for event in seen.function_events}
 
 
+@pytest.mark.parametrize("least", [0.0625, 0.5, 1000])
+def test_plain_ohem_is_of_the_output_and_the_auxiliary_heads(least: float) -> None:
+    scores, label, _ = loss_inputs(2, 48, 64, 11)
+    fine, coarse = scores.float(), scores.float()[..., ::4, ::4]
+    found = make_loss("ohem", ohem_min_kept=least, auxiliary_weight=0.5)({"out": fine, "auxiliary": [coarse]}, label)
+
+    def hard(logits: Tensor) -> float:
+        """The mean loss of those above -ln(0.7), or of so many of the largest."""
+        ordered = np.sort(torch.nn.functional.cross_entropy(logits, label, ignore_index=255, reduction="none").ravel())
+        count = int(least if least > 1 else least * label.numel())
+        return float(ordered[-max(count, int((ordered >= -math.log(0.7)).sum())) :].mean())
+
+    auxiliary = hard(torch.nn.functional.interpolate(coarse, (48, 64), mode="bilinear", align_corners=True))
+    assert found.keys() == {"total", "output", "auxiliary"}
+    assert found["output"].item() == pytest.approx(hard(fine), rel=1e-5)
+    assert found["auxiliary"].item() == pytest.approx(auxiliary, rel=1e-5)
+    assert found["total"].item() == pytest.approx(hard(fine) + 0.5 * auxiliary, rel=1e-5)
+
+
+def test_class_weights_are_enets(tmp_path: Path) -> None:
+    record = DatasetRecord.load(write_data(tmp_path))
+    labels = np.stack([np.asarray(Image.open(path)) for path in tmp_path.glob("labels/train/*.png")])
+    expected = [1 / math.log(1.02 + (labels == each).mean()) for each in range(3)]
+    assert losses.class_weights(record, 1.02).tolist() == pytest.approx(expected, rel=1e-6)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_weighted_cross_entropy(dtype: torch.dtype) -> None:
+    weights = torch.linspace(1, 10, 19)
+    logits = torch.randn(2, 19, 61, 127, dtype=dtype, generator=torch.Generator().manual_seed(0)).requires_grad_()
+    label = make_label(2, 61, 127, 3)
+    expected = torch.nn.functional.cross_entropy(logits, label, weights.to(dtype), ignore_index=255)
+    torch.testing.assert_close(losses.cross_entropy(logits, label, weights), expected)
+    nothing = losses.cross_entropy(logits, torch.full_like(label, 255), weights)
+    nothing.backward()
+    assert nothing.item() == 0
+    assert logits.grad is not None
+    assert not logits.grad.any()
+    with FakeTensorMode():
+        losses.cross_entropy(torch.zeros(2, 19, 8, 8), torch.zeros(2, 8, 8, dtype=torch.int64), torch.ones(19))
+
+
 def test_a_loss_that_the_network_cannot_have_is_refused() -> None:
     label = make_label(2, 32, 48, 5)
     out = torch.randn(2, 19, 32, 48)
@@ -261,8 +306,9 @@ def test_training_steps(name: str) -> None:
     for module in model.modules():
         if isinstance(module, torch.nn.Dropout | torch.nn.Dropout2d):
             module.p = 0.0
-    optimizer = make_optimizer(model, base_lr=base_lr, decoder_lr_factor=10, momentum=0.9, weight_decay=5e-4)
-    schedule = make_schedule(optimizer, iterations=10, power=0.9)
+    settings = recipe("cityscapes").model_copy(update={"base_lr": base_lr})
+    optimizer = make_optimizer(model, settings)
+    schedule = make_schedule(optimizer, settings, iterations=10)
     criterion = make_loss(loss_name)
     images = make_input(64, 128, 0, n=2).to(dtype)
     for expected in golden["iterations"]:
@@ -312,7 +358,7 @@ def test_training_steps(name: str) -> None:
 @pytest.mark.parametrize("iterations", [10, 42400, 49600])
 def test_poly_schedule(iterations: int) -> None:
     optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=0.005)
-    schedule = make_schedule(optimizer, iterations, power=0.9)
+    schedule = make_schedule(optimizer, recipe("cityscapes"), iterations)
     expected = {g["iter"]: g["lr"] for g in GOLDENS["poly_lr"]["cases"] if g["max_iter"] == iterations}
     for iteration in range(iterations + 1):
         if iteration in expected:

@@ -64,6 +64,27 @@ def test_sizes_on_cityscapes_are_the_official_ones(params: Params) -> None:
     }
 
 
+def test_recipes_of_authors_on_cityscapes(params: Params) -> None:
+    """Their networks are those of the paper's recipe, and each crop has the size that they say."""
+    crops = {}
+    for name in params.groups["recipes"]:
+        settings = params.settings("cityscapes", name)
+        if name.endswith("_own"):
+            assert settings.network == params.settings("cityscapes", name.removesuffix("_own")).network
+            crops[name.removesuffix("_own")] = settings.train.crop_size
+    assert crops == {
+        "enet": (512, 1024),
+        "erfnet": (512, 1024),
+        "cgnet": (680, 680),
+        "swiftnet_18": (768, 768),
+        "pspnet": (713, 713),
+        "sgcpnet2": (1024, 1024),
+        "stdc2_seg75": (512, 1024),
+        "bisenet_v1": (1024, 1024),
+        "shelfnet_18": (1024, 1024),
+    }
+
+
 def test_an_experiment_wins_over_the_profile_and_the_profile_over_the_base(tmp_path: Path, params: Params) -> None:
     path = changed(tmp_path, "experiments", "base", "train", value={"epochs": 3, "loss": {"boundary_weight": 0.5}})
     before, after = params.settings("sample", "base"), load(path).settings("sample", "base")
@@ -100,6 +121,13 @@ def test_another_network_does_not_get_the_options_of_the_base(tmp_path: Path) ->
         (("network", "branch"), 2, r"mfaranet has no option 'branch'"),
         (("train", "epochs"), "200", r"train\.epochs: .*integer.*'200'"),
         (("train", "base_lr"), -1.0, r"train\.base_lr: .*greater than 0"),
+        (("train", "warmup"), 1.0, r"train\.warmup: .*less than 1"),
+        (("train", "loss", "ohem_min_kept"), 1.5, r"train\.loss\.ohem_min_kept"),
+        (
+            ("experiments", "bisenet_v1_own", "train", "loss", "class_weights"),
+            1.1,
+            r"bisenet_v1_own\.train\.loss: .*null",
+        ),
         (("train", "augmentation", "scale"), [2.0, 0.5], r"train\.augmentation: .*smallest"),
         (("profiles", "sample", "train", "size"), [128], r"profiles\.sample\.train\.size"),
         (("evaluate", "pictures"), 0, r"evaluate\.pictures: .*greater than 0"),

@@ -36,11 +36,13 @@ def whole(data: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, byt
     return files(root)
 
 
-def run(data: Path, root: Path, *, keep: bool = True, fingerprint: dict[str, str] | None = None) -> None:
+def run(
+    data: Path, root: Path, *, keep: bool = True, fingerprint: dict[str, str] | None = None, **changes: Any
+) -> None:
     torch.manual_seed(0)
     training.train(
         TinyNetwork(dropout=0.5),
-        settings(**RECIPE),
+        settings(**RECIPE, **changes),
         data,
         output=root / "train",
         curves=root / "curves",
@@ -96,6 +98,21 @@ def test_killed_in_any_epoch(data: Path, tmp_path: Path, whole: dict[str, bytes]
     assert states(tmp_path) == [f"epoch_{number:04d}.pt" for number in range(1, epoch)][-2:]
     run(data, tmp_path)
     assert files(tmp_path) == whole
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"optimizer": "adam", "schedule": "step"},
+        {"schedule": "cosine", "warmup": 0.2},  # killed after the warm-up, and in it
+        {"optimizer": "adam", "schedule": "cosine", "warmup": 0.5},
+    ],
+)
+def test_killed_with_another_optimizer_or_schedule(data: Path, tmp_path: Path, changes: dict[str, Any]) -> None:
+    run(data, tmp_path / "whole", keep=False, **changes)
+    killed(data, tmp_path / "killed", 3, **changes)
+    run(data, tmp_path / "killed", **changes)
+    assert files(tmp_path / "killed") == files(tmp_path / "whole")
 
 
 def test_killed_after_the_last_epoch(

@@ -5,12 +5,15 @@ import os
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 from tiny import CLASSES, FACTS, TinyNetwork, curve, run_tiny, settings, whiten, write_data
 
 import mfaranet
 from mfaranet.data.loading import training_loader
+from mfaranet.data.transforms import normalise
 from mfaranet.datasets.preparation import prepare
 from mfaranet.errors import InputError
 from mfaranet.schema import CamVidData
@@ -185,6 +188,25 @@ def test_it_names_the_last_checkpoint(data: Path, tmp_path: Path) -> None:
     assert read(tmp_path / "last.safetensors")[1]["epoch"] == 2
 
 
+def test_classes_weigh_by_their_share_of_the_training_split(data: Path, tmp_path: Path) -> None:
+    """The loss of the first step, which has every image."""
+    still = {**STILL, "flip_probability": 0.0}
+    recipe = settings(epochs=1, batch_size=4, crop="full", loss="cross_entropy", augmentation=still)
+    recipe = recipe.model_copy(update={"loss": recipe.loss.model_copy(update={"class_weights": 1.1})})
+    torch.manual_seed(0)
+    network = TinyNetwork()
+    images, labels = (
+        torch.from_numpy(np.stack([np.asarray(Image.open(path)) for path in sorted(data.glob(f"{kind}/train/*"))]))
+        for kind in ("images", "labels")
+    )
+    with torch.no_grad():
+        out = network(normalise(images.permute(0, 3, 1, 2)))["out"]
+    weights = 1 / np.log([1.1 + float((labels == each).double().mean()) for each in range(3)])
+    expected = torch.nn.functional.cross_entropy(out, labels.long(), torch.tensor(weights).float(), ignore_index=255)
+    train(network, recipe, data, output=tmp_path, curves=tmp_path / "curves", facts=FACTS)
+    assert curve(tmp_path, "train/output") == pytest.approx([expected.item()], rel=1e-5)
+
+
 VOID = {"train/0", "train/1", "train/2"}
 
 
@@ -274,10 +296,3 @@ def test_a_pruned_network_is_not_trained(data: Path, tmp_path: Path) -> None:
             curves=tmp_path / "curves",
             facts=FACTS,
         )
-
-
-def test_a_network_without_a_backbone_learns_at_the_base_rate() -> None:
-    model = mfaranet.get_model("enet", 3)
-    (group,) = training.make_optimizer(model, 0.1, 10.0, 0.9, 0.0).param_groups
-    assert group["lr"] == 0.1
-    assert len(group["params"]) == len(list(model.parameters()))

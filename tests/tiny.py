@@ -78,7 +78,7 @@ def recipe(dataset: str) -> TrainSettings:
 
 def make_loss(name: str = "joint_edge_ohem", **changes: Any) -> Loss:
     """The paper's loss, changed."""
-    return Loss(**{**recipe("cityscapes").loss.model_dump(), "name": name, **changes})
+    return Loss(recipe("cityscapes").loss.model_copy(update={"name": name, **changes}))
 
 
 def settings(**changes: Any) -> TrainSettings:

@@ -5,6 +5,7 @@ from typing import Any
 
 from mfaranet.errors import InputError
 from mfaranet.models import check_options
+from mfaranet.schema import LossSettings
 from mfaranet.training.losses import Loss
 
 
@@ -25,6 +26,6 @@ def check_networks(experiments: Mapping[str, Mapping[str, Any]]) -> None:
         ours = name == "mfaranet"
         for loss in each["losses"]:
             try:
-                Loss(**loss).check(scores=ours, boundaries=ours and options.get("boundary_heads", True))
+                Loss(LossSettings(**loss)).check(scores=ours, boundaries=ours and options.get("boundary_heads", True))
             except InputError as error:
                 raise InputError(f"params.yaml: experiments.{experiment}: {error}") from None

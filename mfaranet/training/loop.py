@@ -1,4 +1,4 @@
-"""The paper's training recipe, as the official code has it: SGD with two learning rates, poly schedule, joint loss."""
+"""The training loop: a recipe of params.yaml on a prepared data set, with validation, curves and resuming."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext, suppress
@@ -10,12 +10,13 @@ import torch
 from dvclive.live import Live
 from lightning_fabric import Fabric
 from torch import Tensor, nn
-from torch.optim import SGD, Optimizer
-from torch.optim.lr_scheduler import PolynomialLR
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LRScheduler
 from tqdm import tqdm
 
 from mfaranet.data.loading import EpochSampler, derived_seed, training_loader
 from mfaranet.data.prepared import SegmentationDataset
+from mfaranet.data.record import DatasetRecord
 from mfaranet.data.transforms import normalise
 from mfaranet.errors import InputError
 from mfaranet.evaluation.inference import PROTOCOLS, InputSizes, predict_split
@@ -25,8 +26,9 @@ from mfaranet.models.layers import Outputs
 from mfaranet.schema import TrainSettings
 from mfaranet.sizes import InputSize
 from mfaranet.training.distributed import launched, make_fabric, process_facts, share_buffers
-from mfaranet.training.losses import Loss
+from mfaranet.training.losses import Loss, class_weights
 from mfaranet.training.nonfinite import FirstNonFinite
+from mfaranet.training.optimization import make_optimizer, make_schedule
 from mfaranet.training.resume import Progress, Resume, stop_on_signals
 from mfaranet.weights import checkpoints
 
@@ -98,11 +100,11 @@ def _train(
         model = nn.SyncBatchNorm.convert_sync_batchnorm(model)  # type: ignore[no-untyped-call]
     loader = training_loader(settings, data, fabric.global_rank, fabric.world_size)
     assert isinstance(loader.sampler, EpochSampler)
-    optimizer = make_optimizer(
-        model, settings.base_lr, settings.decoder_lr_factor, settings.momentum, settings.weight_decay
-    )
-    schedule = make_schedule(optimizer, settings.epochs * len(loader), settings.poly_power)
-    network, optimizer = fabric.setup(_Supervised(model, Loss(**settings.loss.model_dump())), optimizer)
+    optimizer = make_optimizer(model, settings)
+    schedule = make_schedule(optimizer, settings, settings.epochs * len(loader))
+    offset = settings.loss.class_weights
+    weights = None if offset is None else class_weights(DatasetRecord.load(data), offset).to(fabric.device)
+    network, optimizer = fabric.setup(_Supervised(model, Loss(settings.loss, weights)), optimizer)
     validation = SegmentationDataset(data, "val")
     if not sum(validation.record.class_pixels["val"]):
         raise InputError(
@@ -164,28 +166,6 @@ class _Supervised(nn.Module):
         return self.criterion(outputs, labels)
 
 
-def make_optimizer(
-    model: nn.Module, base_lr: float, decoder_lr_factor: float, momentum: float, weight_decay: float
-) -> SGD:
-    """SGD with weight decay on everything; what is not the backbone learns ``decoder_lr_factor`` times faster.
-
-    A network without a backbone, which nobody trained before, learns at ``base_lr``.
-    """
-    backbone = [p for name, p in model.named_parameters() if name.startswith("backbone.")]
-    decoder = [p for name, p in model.named_parameters() if not name.startswith("backbone.")]
-    groups = [
-        {"params": backbone, "lr": base_lr},
-        {"params": decoder, "lr": base_lr * (decoder_lr_factor if backbone else 1)},
-    ]
-    # Fused: a pass over the parameters instead of one for each part of the update.
-    return SGD([group for group in groups if group["params"]], momentum=momentum, weight_decay=weight_decay, fused=True)
-
-
-def make_schedule(optimizer: Optimizer, iterations: int, power: float) -> PolynomialLR:
-    """Poly schedule, stepped after each iteration: lr * (1 - i / iterations) ** power in iteration i, from 0."""
-    return PolynomialLR(optimizer, iterations, power)
-
-
 def validate(model: nn.Module, dataset: SegmentationDataset, size: InputSize, fabric: Fabric) -> float:
     """mIoU (0..1) on whole images at ``size``, each process taking its share of the images."""
     classes = len(dataset.record.classes)
@@ -203,7 +183,7 @@ def _train_epoch(
     loader: Any,
     accumulate: int,
     optimizer: Optimizer,
-    schedule: PolynomialLR,
+    schedule: LRScheduler,
     fabric: Fabric,
     bar: "tqdm[Any]",
     watch: FirstNonFinite,

@@ -1,10 +1,11 @@
-"""Losses of the paper (multi-scale joint supervision), exactly as the official code computes them.
+"""Losses of the paper (multi-scale joint supervision), exactly as the official code computes them, and plain ones.
 
 Logits are (N, C, H, W); labels are int64 (N, H, W) with 255 for pixels that count nowhere. An image, or a batch,
 without any other pixel adds 0 to every loss and to the gradient. Nothing here waits for the device: no value is copied
 to the host.
 """
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -12,14 +13,35 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from mfaranet.data.conventions import IGNORE_INDEX
+from mfaranet.data.record import DatasetRecord
 from mfaranet.errors import InputError
 from mfaranet.models.layers import Outputs, resize_to
+from mfaranet.schema import LossSettings
+
+JOINT = ("joint_edge_ohem", "joint_edge")
+"""Names of the losses that need a score of every scale."""
 
 
-def cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
-    """Mean cross entropy over the pixels that are not ignored; 0 when all are."""
-    total = F.cross_entropy(logits, labels, ignore_index=IGNORE_INDEX, reduction="sum")
-    return total / (labels != IGNORE_INDEX).sum().clamp(min=1)
+def cross_entropy(logits: Tensor, labels: Tensor, weights: Tensor | None = None) -> Tensor:
+    """Mean cross entropy over the pixels that are not ignored, by the weights (C,) of their classes; 0 when all are."""
+    valid = labels != IGNORE_INDEX
+    if weights is None:
+        total = F.cross_entropy(logits, labels, ignore_index=IGNORE_INDEX, reduction="sum")
+        return total / valid.sum().clamp(min=1)
+    weights = weights.to(logits.dtype)
+    total = F.cross_entropy(logits, labels, weights, ignore_index=IGNORE_INDEX, reduction="sum")
+    weight = (weights[labels.where(valid, 0)] * valid).sum()
+    return total / weight.where(valid.any(), 1)
+
+
+def class_weights(record: DatasetRecord, offset: float) -> Tensor:
+    """The weight 1 / ln(offset + p) of each class, (C,), from its share p of the pixels of the split train.
+
+    Ignored pixels count, as in the code that is followed for ENet. The formula is ENet's (arXiv 1606.02147), with 1.02.
+    """
+    pixels = torch.tensor(record.class_pixels["train"], dtype=torch.float64)
+    share = pixels / (pixels.sum() + record.ignored_pixels["train"])
+    return (1 / torch.log(offset + share)).float()
 
 
 def ohem_cross_entropy(logits: Tensor, labels: Tensor, threshold: float, min_kept: int) -> Tensor:
@@ -94,23 +116,19 @@ def boundary_target(labels: Tensor) -> Tensor:
 
 @dataclass(frozen=True)
 class Loss:
-    """The training loss: cross entropy on the output plus a joint loss on the score of every scale.
+    """The training loss: one on the output plus one on the score of every scale.
 
-    The joint loss is ``segmentation + boundary_weight * boundary + attention_weight * attention`` with OHEM
-    (``joint_edge_ohem``, the paper's) or image-balanced cross entropy (``joint_edge``) as its first term;
-    ``cross_entropy`` has that alone on every scale that a network has, if any. The numbers' meaning: see the functions
-    above; the paper's are in params.yaml. The joint losses together weigh ``scales_weight``; 0 leaves the supervision
-    of the output alone. Auxiliary heads, where a network has some, weigh ``auxiliary_weight``.
+    On the scores of the paper's network it is a joint loss, ``segmentation + boundary_weight * boundary +
+    attention_weight * attention``, with OHEM (``joint_edge_ohem``, the paper's) or image-balanced cross entropy
+    (``joint_edge``) as its first term, and cross entropy on the output. ``cross_entropy`` and ``ohem`` have that alone,
+    on the output and on every scale that a network has, if any. The numbers' meaning: see the functions above; the
+    paper's are in params.yaml. The losses on the scales together weigh ``scales_weight``; 0 leaves the supervision of
+    the output alone. Auxiliary heads, where a network has some, have the output's loss and weigh ``auxiliary_weight``.
     """
 
-    name: str
-    ohem_threshold: float
-    ohem_min_kept: int
-    boundary_weight: float
-    attention_weight: float
-    attention_threshold: float
-    scales_weight: float
-    auxiliary_weight: float
+    settings: LossSettings
+    class_weights: Tensor | None = None
+    """Of cross entropy, (C,), on the device of the logits."""
 
     def check(self, *, scores: bool, boundaries: bool) -> None:
         """Refuse a network without the outputs that the loss is made of.
@@ -118,14 +136,14 @@ class Loss:
         Raises:
             InputError: it has no scores of its scales, or no boundary logits of them, and the loss needs them.
         """
-        if self.name == "cross_entropy" or not self.scales_weight:
+        if self.settings.name not in JOINT or not self.settings.scales_weight:
             return
         if not scores:
             raise InputError(
-                f"train.loss.name: {self.name} is of the scores of several scales, which this network has not; "
-                "take cross_entropy"
+                f"train.loss.name: {self.settings.name} is of the scores of several scales, which this network has "
+                "not; take cross_entropy or ohem"
             )
-        if not boundaries and (self.boundary_weight or self.attention_weight):
+        if not boundaries and (self.settings.boundary_weight or self.settings.attention_weight):
             raise InputError(
                 "train.loss.boundary_weight, train.loss.attention_weight: this network has no boundary heads, "
                 "so both must be 0"
@@ -142,19 +160,19 @@ class Loss:
         self.check(scores=bool(outputs.get("scores")), boundaries=bool(outputs.get("boundaries")))
         size = (labels.shape[-2], labels.shape[-1])
         terms = {}
-        joint = bool(outputs.get("scores")) and self.scales_weight > 0
+        joint = bool(outputs.get("scores")) and self.settings.scales_weight > 0
         if not (joint and outputs.get("out_is_score", False)):
-            terms["output"] = cross_entropy(_at(outputs["out"], size), labels)
-        auxiliary = [cross_entropy(_at(logits, size), labels) for logits in outputs.get("auxiliary", [])]
+            terms["output"] = self._plain(_at(outputs["out"], size), labels)
+        auxiliary = [self._plain(_at(logits, size), labels) for logits in outputs.get("auxiliary", [])]
         if auxiliary:
             terms["auxiliary"] = torch.stack(auxiliary).sum()
         if joint:
             terms |= self._joint_terms(outputs, labels, size)
         weights = {
-            "auxiliary": self.auxiliary_weight,
-            "scales": self.scales_weight,
-            "boundary": self.scales_weight * self.boundary_weight,
-            "attention": self.scales_weight * self.attention_weight,
+            "auxiliary": self.settings.auxiliary_weight,
+            "scales": self.settings.scales_weight,
+            "boundary": self.settings.scales_weight * self.settings.boundary_weight,
+            "attention": self.settings.scales_weight * self.settings.attention_weight,
         }
         total = torch.stack([weights.get(term, 1.0) * value for term, value in terms.items()]).sum()
         return {"total": total, **terms}
@@ -163,22 +181,33 @@ class Loss:
         scores = [_at(score, size) for score in outputs["scores"]]
         terms = {"scales": torch.stack([self._segmentation(score, labels) for score in scores]).sum()}
         edges = [_at(boundary, size) for boundary in outputs.get("boundaries", [])]
-        if edges and self.name != "cross_entropy":
+        if edges and self.settings.name in JOINT:
             target = boundary_target(labels)
             terms["boundary"] = torch.stack([boundary_cross_entropy(edge, target, labels) for edge in edges]).sum()
             attention = [
-                attention_to_edges(score, labels, edge, self.attention_threshold)
+                attention_to_edges(score, labels, edge, self.settings.attention_threshold)
                 for score, edge in zip(scores, edges, strict=True)
             ]
             terms["attention"] = torch.stack(attention).sum()
         return terms
 
     def _segmentation(self, score: Tensor, labels: Tensor) -> Tensor:
-        if self.name == "joint_edge_ohem":
-            return ohem_cross_entropy(score, labels, self.ohem_threshold, self.ohem_min_kept)
-        if self.name == "joint_edge":
+        if self.settings.name == "joint_edge_ohem":
+            return self._ohem(score, labels)
+        if self.settings.name == "joint_edge":
             return image_balanced_cross_entropy(score, labels)
-        return cross_entropy(score, labels)
+        return self._plain(score, labels)
+
+    def _plain(self, logits: Tensor, labels: Tensor) -> Tensor:
+        if self.settings.name == "ohem":
+            return self._ohem(logits, labels)
+        return cross_entropy(logits, labels, self.class_weights)
+
+    def _ohem(self, logits: Tensor, labels: Tensor) -> Tensor:
+        least = self.settings.ohem_min_kept
+        # A share is of all pixels: to count those with a label would wait for the device.
+        pixels = least if isinstance(least, int) else math.ceil(least * labels.numel())
+        return ohem_cross_entropy(logits, labels, self.settings.ohem_threshold, pixels)
 
 
 def _at(maps: Tensor, size: tuple[int, int]) -> Tensor:
