@@ -14,10 +14,11 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator
 
 from mfaranet.files import atomic_write, write_text
-from mfaranet.schema import FigureSettings, Shown, size_name
+from mfaranet.schema import size_name
 from mfaranet.tables.cells import Cell, pointer_part
 from mfaranet.tables.published import network_cell
 from mfaranet.tables.results import Results
+from mfaranet.tables.settings import FigureSettings, Shown
 
 T = TypeVar("T")
 Spread = tuple[float, float]

@@ -18,22 +18,24 @@ from mfaranet.errors import InputError
 from mfaranet.files import read_yaml
 from mfaranet.models import module_of
 from mfaranet.schema import (
-    ComparisonTable,
     ComplexitySettings,
-    ComplexityTable,
     Difference,
-    FigureSettings,
     ImageNetFile,
     LatencySettings,
-    LatencyTable,
     Name,
-    OverallTable,
-    PerClassTable,
     Profile,
     Run,
     Settings,
-    Shown,
     Strict,
+)
+from mfaranet.tables.settings import (
+    ComparisonTable,
+    ComplexityTable,
+    FigureSettings,
+    LatencyTable,
+    OverallTable,
+    PerClassTable,
+    Shown,
     TableSettings,
     Tolerances,
 )

@@ -18,12 +18,12 @@ from mfaranet.errors import InputError
 from mfaranet.files import write_json
 from mfaranet.models import list_models
 from mfaranet.models.facts import Facts
-from mfaranet.schema import TableSettings, Tolerances
 from mfaranet.tables import build as tables
 from mfaranet.tables import published
 from mfaranet.tables.cells import BLANK, Cell, Table, resolve, trace
 from mfaranet.tables.cost import ONE_GPU
 from mfaranet.tables.results import Results
+from mfaranet.tables.settings import TableSettings, Tolerances
 from mfaranet.tables.summary import sources
 
 SCORES = {"miou": 0.7816, "pixel_accuracy": 0.95, "iou": {"road": 0.98, "traffic light": None, "a/b & c_d": 0.5}}

@@ -6,8 +6,8 @@ from mfaranet.data.prepared import SegmentationDataset, read_pixels
 from mfaranet.errors import InputError
 from mfaranet.evaluation.pictures import colour, colour_ids, draw_grid, evenly, photograph
 from mfaranet.figures import CURVES, draw, label, write_curves
-from mfaranet.schema import FigureSettings, Shown
 from mfaranet.tables.results import Results
+from mfaranet.tables.settings import FigureSettings, Shown
 from workflow.common import Paths, start
 from workflow.planned import Planned
 

@@ -15,7 +15,8 @@ from mfaranet.errors import report_errors
 from mfaranet.files import atomic_folder
 from mfaranet.models import module_of
 from mfaranet.params import Params, load, pruned_name
-from mfaranet.schema import ComparisonTable, NetworkSettings, Settings, Strict, TableSettings
+from mfaranet.schema import NetworkSettings, Settings, Strict
+from mfaranet.tables.settings import ComparisonTable, TableSettings
 from workflow.planned import FOLDER
 from workflow.sources import digest, digests, facts_digest
 
@@ -26,6 +27,7 @@ AROUND = {
     "mfaranet.models.facts",
     "mfaranet.params",
     "mfaranet.schema",
+    "mfaranet.tables.settings",
     "workflow",
     "workflow.common",
     "workflow.gpus",

@@ -3,8 +3,8 @@
 import typer
 
 from mfaranet.files import atomic_folder, write_json
-from mfaranet.schema import Shown
 from mfaranet.tables.results import Results
+from mfaranet.tables.settings import Shown
 from mfaranet.tables.summary import scores, sources
 from workflow.common import Paths, start
 from workflow.planned import Planned

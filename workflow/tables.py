@@ -2,8 +2,8 @@
 
 import typer
 
-from mfaranet.schema import TableSettings, Tolerances
 from mfaranet.tables.build import build
+from mfaranet.tables.settings import TableSettings, Tolerances
 from workflow.common import Paths, start
 from workflow.planned import Planned
 

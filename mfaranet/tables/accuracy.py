@@ -4,12 +4,13 @@ import statistics
 from dataclasses import replace
 from typing import Any
 
-from mfaranet.schema import OverallTable, PerClassTable, Tolerances, size_name
+from mfaranet.schema import size_name
 from mfaranet.tables.cells import BLANK, Cell, Table, computed, mean, one_digit, pointer_part
 from mfaranet.tables.cost import GFLOPS
 from mfaranet.tables.notes import mark_notes, run_notes
 from mfaranet.tables.published import UNPUBLISHED, VERDICT, Entry, compare, find, tolerance
 from mfaranet.tables.results import COUNTS, Results
+from mfaranet.tables.settings import OverallTable, PerClassTable, Tolerances
 
 
 def overall_table(settings: OverallTable, tolerances: Tolerances, results: Results) -> Table:

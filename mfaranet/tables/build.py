@@ -4,7 +4,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from mfaranet.schema import (
+from mfaranet.tables.accuracy import overall_table, per_class_table
+from mfaranet.tables.cells import Table
+from mfaranet.tables.cost import comparison_table, complexity_table, latency_table
+from mfaranet.tables.results import Results
+from mfaranet.tables.settings import (
     ComparisonTable,
     ComplexityTable,
     LatencyTable,
@@ -13,10 +17,6 @@ from mfaranet.schema import (
     TableSettings,
     Tolerances,
 )
-from mfaranet.tables.accuracy import overall_table, per_class_table
-from mfaranet.tables.cells import Table
-from mfaranet.tables.cost import comparison_table, complexity_table, latency_table
-from mfaranet.tables.results import Results
 
 
 def build(

@@ -5,7 +5,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from mfaranet.schema import ComparisonTable, ComplexityTable, LatencyTable, Tolerances, size_name
+from mfaranet.schema import size_name
 from mfaranet.tables.cells import BLANK, Cell, Table, digits, mean, one_digit, two_digits
 from mfaranet.tables.footnotes import footnotes
 from mfaranet.tables.notes import mark_notes, run_notes
@@ -23,6 +23,7 @@ from mfaranet.tables.published import (
     tolerance,
 )
 from mfaranet.tables.results import COUNTS, Results
+from mfaranet.tables.settings import ComparisonTable, ComplexityTable, LatencyTable, Tolerances
 
 PAPER_SIZE = (1024, 2048)
 GFLOPS = "GFLOPs (official counter / 1024^3)"

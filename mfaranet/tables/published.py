@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from mfaranet.files import read_yaml
-from mfaranet.schema import Tolerances
 from mfaranet.tables.cells import BLANK, Cell, computed
+from mfaranet.tables.settings import Tolerances
 
 FILE = Path(__file__).with_name("published.yaml")
 _PATH = "mfaranet/tables/published.yaml"

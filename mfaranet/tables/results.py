@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from mfaranet.files import read_json
-from mfaranet.schema import OverallTable, PerClassTable, Size, size_name
+from mfaranet.schema import Size, size_name
 from mfaranet.tables.cells import BLANK, Cell, digits, one_digit, resolve, two_digits
+from mfaranet.tables.settings import OverallTable, PerClassTable
 
 COUNTS = ("complexity", "complexity.json")
 """Folder and file."""

@@ -2,8 +2,9 @@
 
 from typing import Any
 
-from mfaranet.schema import Shown, size_name
+from mfaranet.schema import size_name
 from mfaranet.tables.results import COUNTS, Results
+from mfaranet.tables.settings import Shown
 
 _OF_ONE_RUN = {"commit", "modified", "plan", "params_sha256", "code_sha256"}
 _BY_NETWORK = "networks"
