@@ -92,7 +92,8 @@ def predict(
         bool, typer.Option("--force", help="replace what an earlier predict wrote, and only that")
     ] = False,
 ) -> None:
-    """Segment images with a trained network, the whole image at once and at its own size.
+    """Segment images with a trained network, the whole image at once, at its own
+    size or with the longer side that images of several sizes had in training.
 
     Images are turned upright by their EXIF orientation. Of 16 bits the upper 8
     count. What is transparent lies over white. Animated images, several pages

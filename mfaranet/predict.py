@@ -26,6 +26,9 @@ _PREDICT, _CONVERT = "mfaranet predict", "mfaranet convert"
 def segment(checkpoint: Path, images: Sequence[Path], output: Path, *, force: bool = False) -> list[Path]:
     """Write the label map of each image, in the data set's display colours, to ``output``; return the paths.
 
+    The network sees an image at its own size, or with the longer side that images had in its training where they
+    differed; a label map has the image's size.
+
     Args:
         checkpoint: a file that load_trained takes.
         images: files that read_image takes.
@@ -51,8 +54,9 @@ def segment(checkpoint: Path, images: Sequence[Path], output: Path, *, force: bo
     for path, target in zip(tqdm(images, desc="segment"), targets, strict=True):
         image = read_image(path)
         size = (image.shape[-2], image.shape[-1])
+        seen = InputSize(**facts["input_size"]) if "input_size" in facts else InputSize(size)
         with torch.inference_mode():
-            labels = predict(model, image, PROTOCOLS["full_image"], InputSizes(InputSize(size), size, max(size)))
+            labels = predict(model, image, PROTOCOLS["full_image"], InputSizes(seen, seen.largest, max(seen.largest)))
         write_png(target, palette[labels.numpy()], software=_PREDICT)
     return targets
 

@@ -217,6 +217,19 @@ def test_shared_pictures_have_the_label_map_of_the_plain_one(checkpoint: Path, t
     assert np.array_equal(of("cmyk.jpg"), plain("cmyk.png", cmyk))
 
 
+def test_a_network_that_saw_resized_images_does_so_again(checkpoint: Path, photo: Path, tmp_path: Path) -> None:
+    model, _ = checkpoints.load_trained(checkpoint)
+    resized = tmp_path / "resized.safetensors"
+    checkpoints.save(model, resized, {**FACTS, "input_size": {"size": 48, "factors": [1.0, 0.5]}})
+    (small,) = segment(resized, [photo], tmp_path / "small")
+    (whole,) = segment(checkpoint, [photo], tmp_path / "whole")
+    found, other = np.asarray(Image.open(small)), np.asarray(Image.open(whole))
+    assert found.shape == other.shape == (64, 96, 3)
+    assert (found != other).any()
+    # 96 columns were 24.
+    assert np.array_equal(found, found[:, ::4].repeat(4, axis=1))
+
+
 def test_the_command_says_one_sentence(checkpoint: Path, photo: Path, tmp_path: Path) -> None:
     def run(*arguments: str | Path) -> str:
         result = CliRunner().invoke(app, ["predict", *map(str, arguments), "--output", str(tmp_path / "out")])

@@ -1,5 +1,6 @@
 """Stage train: one experiment on one data set."""
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +40,8 @@ def main(
         "colours": record.colours,
         "dataset": record.title,
     }
+    if isinstance(chosen.size, int):  # else images have it already
+        facts["input_size"] = asdict(chosen.input_size)
     weights: Any
     ran: dict[str, Any] | None = {}
     if chosen.released:
