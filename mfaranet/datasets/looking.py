@@ -85,9 +85,9 @@ def describe(found: Look) -> list[str]:
     kinds = ", ".join(f"{count} {kind}" for kind, count in found.kinds.most_common())
     lines.append(f"masks: {kinds or 'none'}, in {found.masks}/")
     total = sum(found.values.values())
-    shown = [f"{value}: {pixels / total:.2%}" for value, pixels in found.values.most_common(_SHOWN)]
+    shown = [f"{value}: {pixels} ({pixels / total:.2%})" for value, pixels in found.values.most_common(_SHOWN)]
     more = [f"and {len(found.values) - _SHOWN} more"] if len(found.values) > _SHOWN else []
-    lines.append(f"values, by their share of pixels: {'; '.join([*shown, *more]) or 'none'}")
+    lines.append(f"values and their pixels: {'; '.join([*shown, *more]) or 'none'}")
     if "RGB" in found.kinds and len(found.kinds) > 1:
         lines.append("some masks are pictures and some have indices: give each class an id and a colour")
     if (0, 0, 0) in found.values:
