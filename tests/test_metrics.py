@@ -56,7 +56,7 @@ def test_the_most_frequent_class_of_train_scored_on_val() -> None:
         ignored_pixels={"train": 0, "val": 0},
         fingerprint="",
     )
-    scores = most_frequent_class(record)
+    scores = most_frequent_class(record, "val")
     assert (scores["class"], scores["pixel_accuracy"]) == ("road", pytest.approx(0.3))
     assert scores["miou"] == pytest.approx((3 / 10 + 0) / 2)
     assert not math.isnan(scores["miou"])

@@ -18,6 +18,7 @@ from mfaranet.data.loading import training_loader
 from mfaranet.data.prepared import SegmentationDataset
 from mfaranet.errors import InputError
 from mfaranet.measure.machine import choose_device
+from mfaranet.sizes import InputSize
 from mfaranet.training.distributed import make_fabric
 from mfaranet.training.loop import validate
 from mfaranet.weights.checkpoints import read
@@ -98,7 +99,7 @@ def test_every_process_validates_the_network_that_is_saved(tmp_path: Path) -> No
     network = TinyNetwork(norm=True)
     network.load_state_dict(state)
     fabric = make_fabric("32-true", torch.device("cpu"))
-    miou = validate(network, SegmentationDataset(data, "val"), (64, 128), fabric)
+    miou = validate(network, SegmentationDataset(data, "val"), InputSize((64, 128)), fabric)
     assert miou == facts["val_miou"] == curve(tmp_path / "two", "val/miou")[-1]
 
 
