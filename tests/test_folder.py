@@ -312,5 +312,9 @@ def test_a_look_names_what_is_wrong(streets: Path) -> None:
     said = "\n".join(describe(look(streets)))
     assert "images/val/x.jpeg: image without mask" in said
     assert "masks/val/IMG_1.png: 8-bit RGB with alpha" in said
+    (streets / "classes.csv").write_text("name,id\nroad,0\nsky,1\nignore,255\n")
+    found = look(streets)
+    assert "values that the classes beside the images do not have: 2 (" in "\n".join(describe(found))
+    assert "labels" not in yaml.safe_load(profile(found, "streets"))["streets"]["data"]
     with pytest.raises(InputError, match="two folders, of images"):
         look(streets / "images")

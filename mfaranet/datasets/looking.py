@@ -88,6 +88,8 @@ def describe(found: Look) -> list[str]:
     shown = [f"{value}: {pixels} ({pixels / total:.2%})" for value, pixels in found.values.most_common(_SHOWN)]
     more = [f"and {len(found.values) - _SHOWN} more"] if len(found.values) > _SHOWN else []
     lines.append(f"values and their pixels: {'; '.join([*shown, *more]) or 'none'}")
+    if unknown := _unknown(found):
+        lines.append(f"values that the classes beside the images do not have: {some(unknown)}")
     if "RGB" in found.kinds and len(found.kinds) > 1:
         lines.append("some masks are pictures and some have indices: give each class an id and a colour")
     if (0, 0, 0) in found.values:
@@ -137,6 +139,16 @@ def profile(found: Look, name: str) -> str:
     }
     text = yaml.safe_dump({name: settings}, sort_keys=False, allow_unicode=True, default_flow_style=None, width=120)
     return "".join(f"  {line}\n" for line in text.splitlines())
+
+
+def _unknown(found: Look) -> list[str]:
+    """The values that classes.csv or classes.yaml lacks, where there is one."""
+    labels = read_labels(found.root)
+    if labels is None:
+        return []
+    every = [*labels.classes, *labels.ignore]
+    known = {each.id for each in every} | {each.colour for each in every}
+    return [f"{value} ({pixels} pixels)" for value, pixels in found.values.items() if value not in known]
 
 
 def _labels(found: Look) -> dict[str, Any]:
