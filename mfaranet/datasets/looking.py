@@ -18,7 +18,7 @@ from mfaranet.datasets.folder import match, read_labels
 from mfaranet.datasets.png import label_values
 from mfaranet.datasets.source import Colour, DataError, LabelSet, Pair, Source, some, voc_colours
 from mfaranet.errors import InputError
-from mfaranet.schema import Size
+from mfaranet.schema import ClassSettings, Ignored, Size
 
 IMAGES = ("images", "image", "imgs", "img", "JPEGImages")
 MASKS = ("masks", "mask", "labels", "annotations", "SegmentationClass")
@@ -146,7 +146,7 @@ def _unknown(found: Look) -> list[str]:
     labels = read_labels(found.root)
     if labels is None:
         return []
-    every = [*labels.classes, *labels.ignore]
+    every: list[ClassSettings | Ignored] = [*labels.classes, *labels.ignore]
     known = {each.id for each in every} | {each.colour for each in every}
     return [f"{value} ({pixels} pixels)" for value, pixels in found.values.items() if value not in known]
 
