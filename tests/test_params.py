@@ -159,6 +159,13 @@ def test_a_bad_value_is_refused_by_its_name(tmp_path: Path, keys: tuple[str, ...
         check_networks(load(changed(tmp_path, *keys, value=value)).networks())
 
 
+@pytest.mark.parametrize("group", ["ablations", "networks", "recipes"])
+def test_a_group_can_be_selected_by_its_name(group: str, tmp_path: Path, params: Params) -> None:
+    """With all else as it is."""
+    path = changed(tmp_path, "run", "experiments", value=params.groups[group])
+    assert load(path).run.experiments == params.groups[group]
+
+
 def test_a_split_without_labels_is_refused_before_a_training(tmp_path: Path) -> None:
     """And one with labels is not."""
     path = changed(tmp_path, "run", "experiments", value=["base", "trainval_test"])
