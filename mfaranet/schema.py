@@ -42,7 +42,7 @@ class Strict(BaseModel):
 class SampleData(Strict):
     """Street scenes drawn by mfaranet.datasets.sample."""
 
-    test_labels: ClassVar = False
+    test_labels: ClassVar[bool] = False
     """Whether the test split has labels; of all forms."""
     form: Literal["sample"]
     size: Size
@@ -55,7 +55,7 @@ class SampleData(Strict):
 class CamVidData(Strict):
     """CamVid in the SegNet form."""
 
-    test_labels: ClassVar = True
+    test_labels: ClassVar[bool] = True
     form: Literal["camvid"]
     source: Path | None
     """A folder, a zip or a tar; without it $MFARANET_CAMVID, without that the download from ``url``."""
@@ -66,7 +66,7 @@ class CamVidData(Strict):
 class CamVidOriginalData(Strict):
     """CamVid as its authors published it, in 32 classes."""
 
-    test_labels: ClassVar = True
+    test_labels: ClassVar[bool] = True
     form: Literal["camvid_original"]
     source: Path | None
     """A folder or archive; without it $MFARANET_CAMVID_ORIGINAL."""
@@ -77,7 +77,7 @@ class CamVidOriginalData(Strict):
 class CityscapesData(Strict):
     """Cityscapes, from the user's own copy."""
 
-    test_labels: ClassVar = False
+    test_labels: ClassVar[bool] = False
     form: Literal["cityscapes"]
     source: Path | None
     """A folder that holds leftImg8bit/ and gtFine/ or the official archives; without it $CITYSCAPES_DATASET."""
@@ -86,7 +86,7 @@ class CityscapesData(Strict):
 class PascalContextData(Strict):
     """PASCAL-Context, from the user's own copy of VOC 2010 and of its labels."""
 
-    test_labels: ClassVar = False
+    test_labels: ClassVar[bool] = False
     form: Literal["pascal_context"]
     source: Path | None
     """A folder that holds both, extracted or as archives; without it $MFARANET_PASCAL_CONTEXT."""
@@ -136,7 +136,7 @@ class Labels(Strict):
 class FolderData(Strict):
     """A data set of the user's own: images, and masks at the same relative paths."""
 
-    test_labels: ClassVar = True
+    test_labels: ClassVar[bool] = True
     form: Literal["folder"]
     source: Path
     images: str = "images"

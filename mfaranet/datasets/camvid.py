@@ -11,7 +11,7 @@ from mfaranet.data.record import SPLITS
 from mfaranet.datasets.archives import extract
 from mfaranet.datasets.disks import given, is_visible, locate, read_lines, visible
 from mfaranet.datasets.png import CORRUPT
-from mfaranet.datasets.source import TWICE, Convention, DataError, LabelSet, Pair, Source
+from mfaranet.datasets.source import TWICE, Convention, DataError, LabelSet, Pair, Source, slashed
 from mfaranet.errors import InputError
 from mfaranet.files import sha256
 from mfaranet.schema import CamVidData
@@ -243,7 +243,3 @@ def _manifest_line(line: str) -> tuple[str, str]:
     """Path and checksum from a line of sha256sum."""
     checksum, _, name = line.partition(" ")
     return name.lstrip(" *").replace("\\", "/").removeprefix("./"), checksum.lower()
-
-
-def slashed(counts: Mapping[str, int]) -> str:
-    return "/".join(map(str, counts.values()))

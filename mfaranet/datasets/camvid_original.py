@@ -7,9 +7,9 @@ from pathlib import Path
 from mfaranet.data.record import SPLITS
 from mfaranet.datasets import camvid
 from mfaranet.datasets.archives import ENDINGS, extract
-from mfaranet.datasets.disks import given, locate, visible
+from mfaranet.datasets.disks import locate, own_copy, visible
 from mfaranet.datasets.png import CORRUPT
-from mfaranet.datasets.source import Colour, DataError, LabelSet, Pair, Source
+from mfaranet.datasets.source import Colour, DataError, LabelSet, Pair, Source, slashed
 from mfaranet.errors import InputError
 from mfaranet.schema import CamVidOriginalData
 
@@ -65,14 +65,14 @@ def find(settings: CamVidOriginalData, scratch: Path, whole: Mapping[str, int] =
     Raises:
         InputError: no source is given, it holds no such set, or an archive is corrupt.
     """
-    origin = given(settings.source, VARIABLE, "original CamVid")
-    if origin is None:
-        raise InputError(
-            "the original CamVid is not downloaded for you; get its two archives from "
-            "http://web4.cs.ucl.ac.uk/staff/g.brostow/MotionSegRecData, put train.txt, val.txt and test.txt beside "
-            "them (a stem a line, 367/101/233), and give the folder as data.source of the original CamVid profile or "
-            f"in ${VARIABLE}"
-        )
+    origin = own_copy(
+        settings.source,
+        VARIABLE,
+        "original CamVid",
+        "the original CamVid is not downloaded for you; get its two archives from "
+        "http://web4.cs.ucl.ac.uk/staff/g.brostow/MotionSegRecData, put train.txt, val.txt and test.txt beside "
+        "them (a stem a line, 367/101/233), and give the folder",
+    )
     if origin.is_dir() and (root := _locate(origin)):
         return read(root, root, origin, settings.classes, whole)
     archives = (
@@ -104,10 +104,10 @@ def read(root: Path, lists: Path, origin: Path, classes: str, whole: Mapping[str
     problems += _check_class_dict(root / CLASS_DICT)
     counts = {split: sum(pair.split == split for pair in pairs) for split in SPLITS}
     if sum(counts.values()) != sum(whole.values()):
-        text = f"{sum(counts.values())} images in {camvid.slashed(counts)} instead of {sum(whole.values())} in all"
+        text = f"{sum(counts.values())} images in {slashed(counts)} instead of {sum(whole.values())} in all"
         problems.append(DataError(text, CORRUPT))
     complete = counts == whole
-    title = f"CamVid 720x960, {TITLES[classes]}" + ("" if complete else f", split {camvid.slashed(counts)}")
+    title = f"CamVid 720x960, {TITLES[classes]}" + ("" if complete else f", split {slashed(counts)}")
     return Source(origin, (root,), title, complete, label_set(classes), SIZE, pairs, problems)
 
 

@@ -65,7 +65,7 @@ def _in_files(source: Source, found: Sequence[Found]) -> list[DataError]:
         if not (each.pair.split in wrong and problem.mend == _UNKNOWN)
     ]
     unknown = [problem for problem in told if isinstance(problem, UnknownValuesError)]
-    return [*(problem for problem in told if problem not in unknown), *gathered(unknown)]
+    return [*(problem for problem in told if not isinstance(problem, UnknownValuesError)), *gathered(unknown)]
 
 
 def _convert(pair: Pair, source: Source, folder: Path) -> Found:

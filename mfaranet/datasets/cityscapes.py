@@ -8,7 +8,7 @@ from cityscapesscripts.helpers import labels as official
 
 from mfaranet.data.record import SPLITS
 from mfaranet.datasets.archives import ENDINGS, extract
-from mfaranet.datasets.disks import given, locate, visible
+from mfaranet.datasets.disks import locate, own_copy, visible
 from mfaranet.datasets.png import CORRUPT
 from mfaranet.datasets.source import TWICE, Convention, DataError, LabelSet, Pair, Source
 from mfaranet.errors import InputError
@@ -54,14 +54,15 @@ def find(settings: CityscapesData, scratch: Path, layout: Layout = GENUINE) -> S
     Raises:
         InputError: no source is given, a part is not in it or twice, or an archive is none.
     """
-    origin = given(settings.source, VARIABLE, "Cityscapes")
-    if origin is None:
-        raise InputError(
-            "Cityscapes is not downloaded for you: its licence asks for an account of your own. Register at "
-            "https://www.cityscapes-dataset.com/register/, run\n"
-            f"  csDownload {' '.join(f'{part}_trainvaltest.zip' for part in SUFFIXES)}\n"
-            f"and give the folder as data.source of the Cityscapes profile or in ${VARIABLE}"
-        )
+    origin = own_copy(
+        settings.source,
+        VARIABLE,
+        "Cityscapes",
+        "Cityscapes is not downloaded for you: its licence asks for an account of your own. Register at "
+        "https://www.cityscapes-dataset.com/register/, run\n"
+        f"  csDownload {' '.join(f'{part}_trainvaltest.zip' for part in SUFFIXES)}\n"
+        "and give the folder",
+    )
     found = {part: there for part in SUFFIXES if (there := _folder(origin, part) or _archive(origin, part))}
     missing = [f"{part}_trainvaltest.zip" for part in SUFFIXES if part not in found]
     if missing:

@@ -53,6 +53,18 @@ def given(source: Path | None, variable: str, name: str) -> Path | None:
     return path
 
 
+def own_copy(source: Path | None, variable: str, name: str, instead: str) -> Path:
+    """What ``given`` finds, of a data set that nothing here downloads.
+
+    Raises:
+        InputError: as ``given``; or there is none, and ``instead`` says how to get the set and to give it.
+    """
+    path = given(source, variable, name)
+    if path is None:
+        raise InputError(f"{instead} as data.source of the {name} profile or in ${variable}")
+    return path
+
+
 def read_lines(path: Path) -> list[str]:
     """Lines of a text file without blanks around them, UTF-8, or UTF-16 where a byte-order mark says so."""
     data = path.read_bytes()

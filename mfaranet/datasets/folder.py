@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from pydantic import TypeAdapter, ValidationError
 
 from mfaranet.data.record import SPLITS
 from mfaranet.datasets.disks import read_lines, visible
-from mfaranet.datasets.source import TWICE, Convention, DataError, LabelSet, Pair, Source, voc_colours
+from mfaranet.datasets.findings import MEASURED
+from mfaranet.datasets.source import TWICE, Convention, DataError, LabelSet, Pair, Source, slashed, voc_colours
 from mfaranet.errors import InputError
 from mfaranet.files import user_path
 from mfaranet.schema import FolderData, Labels
@@ -54,8 +54,7 @@ def find(settings: FolderData) -> Source:
             f"{root} prints them), or put {' or '.join(LABEL_FILES)} there"
         )
     pairs, problems = match(root, settings.images, settings.masks)
-    counts = [sum(pair.split == split for pair in pairs) for split in SPLITS]
-    title = f"{root.resolve().name} {'/'.join(map(str, counts))}"
+    title = f"{root.resolve().name} {slashed({split: sum(pair.split == split for pair in pairs) for split in SPLITS})}"
     return Source(root, (root,), title, False, label_set(labels), None, pairs, problems)
 
 
@@ -79,8 +78,8 @@ def read_labels(root: Path) -> Labels | None:
             with path.open(newline="", encoding="utf-8-sig") as file:
                 content = _rows(csv.DictReader(file))
         # Lax: YAML has lists where we have tuples.
-        return TypeAdapter(Labels).validate_python(content, strict=False)
-    except (ValidationError, ValueError, KeyError, TypeError, yaml.YAMLError) as error:
+        return Labels.model_validate(content, strict=False)
+    except (ValueError, KeyError, TypeError, yaml.YAMLError) as error:
         raise InputError(
             f"{path} is not as it should be ({error}); the CSV has the columns name, id, r, g, b, and rows named "
             "ignore for what is of no class; the YAML has classes and ignore, as data.labels in a profile"
@@ -123,8 +122,10 @@ def match(root: Path, images: str, masks: str) -> tuple[list[Pair], list[DataErr
         if path.suffix.lower() not in ENDINGS:
             problems.append(DataError(f"{path.relative_to(root)}: neither PNG nor JPEG", _FORMAT))
             del pictures[key]
-    keys, faults = _splits(root, images, pictures)
+    lists = [split for split in SPLITS if (root / f"{split}.txt").is_file()]
+    keys, faults = _by_lists(root, lists, images, pictures) if lists else _by_folders(root, pictures)
     problems += faults
+    problems += [DataError(f"{split}: no images", _EMPTY) for split in MEASURED if not keys[split]]
     pairs = []
     for split, members in keys.items():
         unlabelled = split == "test" and not labels.keys() & set(members)
@@ -152,31 +153,28 @@ def files_within(folder: Path) -> tuple[Files, list[DataError]]:
     return found, problems
 
 
-def _splits(root: Path, images: str, pictures: Files) -> tuple[dict[str, list[str]], list[DataError]]:
-    """The keys of each split's images, by lists where there are some, else by folder."""
-    lists = [split for split in SPLITS if (root / f"{split}.txt").is_file()]
+def _by_folders(root: Path, pictures: Files) -> tuple[dict[str, list[str]], list[DataError]]:
+    """The keys of the images in each split's folder, and what is in none."""
+    found = {split: [key for key in pictures if key.startswith(f"{split}/")] for split in SPLITS}
+    elsewhere = [path.relative_to(root) for key, path in pictures.items() if key.split("/")[0] not in SPLITS]
+    return found, [DataError(f"{path}: in the folder of no split", _EMPTY) for path in elsewhere]
+
+
+def _by_lists(
+    root: Path, lists: list[str], images: str, pictures: Files
+) -> tuple[dict[str, list[str]], list[DataError]]:
+    """The keys of the images that each split's list names, and what these name wrongly."""
     found: dict[str, list[str]] = {split: [] for split in SPLITS}
     problems: list[DataError] = []
-    for split in SPLITS:
-        if not lists:
-            found[split] = [key for key in pictures if key.startswith(f"{split}/")]
-        elif split in lists:
-            for number, line in enumerate(read_lines(root / f"{split}.txt"), 1):
-                if line and not line.startswith("#"):
-                    key = _listed(line, images, pictures)
-                    if key is None:
-                        text = f"{split}.txt: line {number}: no such image in {images}/: {line}"
-                        problems.append(DataError(text, _LISTS))
-                    else:
-                        found[split].append(key)
-        if split != "test" and not found[split]:
-            problems.append(DataError(f"{split}: no images", _EMPTY))
-    if not lists:
-        problems += [
-            DataError(f"{path.relative_to(root)}: in the folder of no split", _EMPTY)
-            for key, path in pictures.items()
-            if key.split("/")[0] not in SPLITS
-        ]
+    for split in lists:
+        for number, line in enumerate(read_lines(root / f"{split}.txt"), 1):
+            if not line or line.startswith("#"):
+                continue
+            if key := _listed(line, images, pictures):
+                found[split].append(key)
+            else:
+                text = f"{split}.txt: line {number}: no such image in {images}/: {line}"
+                problems.append(DataError(text, _LISTS))
     return found, problems
 
 

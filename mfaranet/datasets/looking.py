@@ -16,7 +16,7 @@ from tqdm import tqdm
 from mfaranet.data.record import SPLITS
 from mfaranet.datasets.folder import match, read_labels
 from mfaranet.datasets.png import label_values
-from mfaranet.datasets.source import Colour, DataError, LabelSet, Pair, Source, some, voc_colours
+from mfaranet.datasets.source import Colour, DataError, Pair, some, voc_colours
 from mfaranet.errors import InputError
 from mfaranet.schema import ClassSettings, Ignored, Size
 
@@ -60,9 +60,8 @@ def look(root: Path) -> Look:
         )
     images, masks = map(str, names)
     found = Look(root, images, masks, *match(root, images, masks))
-    source = Source(root, (root,), "", False, LabelSet([], [], [], frozenset()), None, found.pairs, [])
     with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
-        jobs = pool.map(lambda pair: _look_at(pair, source), found.pairs)
+        jobs = pool.map(lambda pair: _look_at(pair, root), found.pairs)
         for size, mask, problems in tqdm(jobs, desc="looking", total=len(found.pairs), unit="image"):
             found.problems += problems
             found.sizes.update([size] if size else [])
@@ -171,9 +170,7 @@ def _labels(found: Look) -> dict[str, Any]:
     }
 
 
-def _look_at(
-    pair: Pair, source: Source
-) -> tuple[Size | None, tuple[str, dict[int | Colour, int]] | None, list[DataError]]:
+def _look_at(pair: Pair, root: Path) -> tuple[Size | None, tuple[str, dict[int | Colour, int]] | None, list[DataError]]:
     problems: list[DataError] = []
     size = mask = None
     try:
@@ -181,10 +178,10 @@ def _look_at(
             turned = image.getexif().get(ExifTags.Base.Orientation, 1) > 4
             size = (image.width, image.height) if turned else (image.height, image.width)
     except Exception:  # Pillow raises half a dozen kinds
-        problems.append(DataError(f"{source.shown(pair.image)}: no readable image", _UNREADABLE))
+        problems.append(DataError(f"{pair.image.relative_to(root)}: no readable image", _UNREADABLE))
     if pair.label:
         try:
-            mask = label_values(pair.label, source)
+            mask = label_values(pair.label, pair.label.relative_to(root).as_posix())
         except DataError as problem:
             problems.append(problem)
     return size, mask, problems

@@ -14,9 +14,9 @@ from scipy.io import loadmat
 from tqdm import tqdm
 
 from mfaranet.datasets.archives import ENDINGS, extract
-from mfaranet.datasets.disks import given, locate, read_lines, visible
+from mfaranet.datasets.disks import locate, own_copy, read_lines, visible
 from mfaranet.datasets.png import CORRUPT
-from mfaranet.datasets.source import DataError, LabelSet, Pair, Source, voc_colours
+from mfaranet.datasets.source import DataError, LabelSet, Pair, Source, slashed, voc_colours
 from mfaranet.errors import InputError
 from mfaranet.schema import PascalContextData
 
@@ -40,6 +40,9 @@ CATEGORIES = {
 }
 # fmt: on
 MOST = 459
+_INDICES = np.zeros(MOST + 1, dtype=np.uint8)
+"""0..59 of the number of a category."""
+_INDICES[list(CATEGORIES.values())] = range(1, 60)
 _WRONG = (
     f"labels of another kind: take the .mat files of PASCAL-Context (LabelMap, 0..{MOST}), {MERGED}, or PNGs of 0..59 "
     "in alphabetical order with 0 for the background"
@@ -54,14 +57,14 @@ def find(settings: PascalContextData, scratch: Path, whole: Mapping[str, int] = 
     Raises:
         InputError: no source is given, it lacks the images, their lists or labels, or has labels in two forms.
     """
-    origin = given(settings.source, VARIABLE, "PASCAL-Context")
-    if origin is None:
-        raise InputError(
-            "PASCAL-Context is not downloaded for you; get VOCtrainval_03-May-2010.tar from "
-            "http://host.robots.ox.ac.uk/pascal/VOC/voc2010/ and trainval.tar.gz (one .mat an image) from "
-            f"https://cs.stanford.edu/~roozbeh/pascal-context/, or {MERGED}, put both into one folder, and give it as "
-            f"data.source of the PASCAL-Context profile or in ${VARIABLE}"
-        )
+    origin = own_copy(
+        settings.source,
+        VARIABLE,
+        "PASCAL-Context",
+        "PASCAL-Context is not downloaded for you; get VOCtrainval_03-May-2010.tar from "
+        "http://host.robots.ox.ac.uk/pascal/VOC/voc2010/ and trainval.tar.gz (one .mat an image) from "
+        f"https://cs.stanford.edu/~roozbeh/pascal-context/, or {MERGED}, put both into one folder, and give it",
+    )
     for archive in visible(origin) if origin.is_dir() else [origin]:
         if archive.name.lower().endswith(ENDINGS):
             extract(archive, scratch / "extracted", (".jpg", ".png", ".mat", ".json", ".txt"))
@@ -83,7 +86,7 @@ def read(
     classes: int,
     origin: Path,
     scratch: Path,
-    whole: Mapping[str, int] = WHOLE,
+    whole: Mapping[str, int],
 ) -> Source:
     """Match the images that VOC's lists name with PNGs of 0..59; an image without one is left out, and counted.
 
@@ -108,7 +111,7 @@ def read(
     title = f"PASCAL-Context, {classes} classes" + (" with background" if classes == 60 else "")
     complete = counts == whole
     if not complete:
-        title += f", {counts['train']}/{counts['val']} of {'/'.join(map(str, whole.values()))}"
+        title += f", {slashed(counts)} of {slashed(whole)}"
     roots = (scratch, voc, origin)
     return Source(origin, roots, title, complete, label_set(classes), None, pairs, [*problems, *missing])
 
@@ -118,7 +121,7 @@ def label_set(classes: int) -> LabelSet:
     names = [*(["background"] if classes == 60 else []), *CATEGORIES]
     ids = list(range(60 - len(names), 60))
     void = frozenset({BACKGROUND, VOID}) - set(ids)
-    return LabelSet(names, [voc_colours(60)[id_] for id_ in ids], ids, void)
+    return LabelSet(names, voc_colours(60)[ids[0] :], ids, void)
 
 
 def _locate_voc(place: Path) -> Path | None:
@@ -205,7 +208,5 @@ def _write(
     if numbers.ndim != 2 or numbers.dtype.kind not in "ui" or numbers.min() < 0 or numbers.max() > MOST:
         problems.append(DataError(f"{shown}: no map of categories 0..{MOST}", _WRONG))
         return
-    table = np.zeros(MOST + 1, dtype=np.uint8)
-    table[list(CATEGORIES.values())] = range(1, 60)
     labels[stem] = output / f"{stem}.png"
-    Image.fromarray(table[numbers]).save(labels[stem])
+    Image.fromarray(_INDICES[numbers]).save(labels[stem])

@@ -57,10 +57,11 @@ def read_rgb(path: Path, source: Source) -> tuple[bytes, NDArray[np.uint8]]:
     Raises:
         DataError: it is corrupt, no 8-bit RGB or of another size.
     """
-    data, bits, colour = _read(path, source)
+    shown = source.shown(path)
+    data, bits, colour = _read(path, shown)
     if (bits, colour) != (8, "RGB"):
-        raise DataError(f"{source.shown(path)}: {bits}-bit {colour} instead of 8-bit RGB", _IMAGE_KIND)
-    return data, np.asarray(_decode(data, source.shown(path), source.size, _SIZE))
+        raise DataError(f"{shown}: {bits}-bit {colour} instead of 8-bit RGB", _IMAGE_KIND)
+    return data, np.asarray(_decode(data, shown, source.size, _SIZE))
 
 
 def read_label(path: Path, source: Source, size: Size | None) -> NDArray[np.uint8]:
@@ -74,8 +75,8 @@ def read_label(path: Path, source: Source, size: Size | None) -> NDArray[np.uint
     Raises:
         DataError: it is corrupt, of another kind or size, or has a colour that stands for nothing.
     """
-    data, bits, colour = _read(path, source)
     painted, shown = source.labels.painted, source.shown(path)
+    data, bits, colour = _read(path, shown)
     as_colours, as_ids = painted is not None, source.labels.indexed
     wrong_size = _SIZE if source.size else _PAIR_SIZE
     if as_colours and (bits, colour) == (8, "RGB"):
@@ -95,7 +96,7 @@ def colour_codes(pixels: NDArray[Any]) -> NDArray[np.uint32]:
 def _ids_of_colours(pixels: NDArray[np.uint8], painted: Mapping[Colour, int], shown: str) -> NDArray[np.uint8]:
     codes = colour_codes(pixels)
     found, index, counts = np.unique(codes, return_inverse=True, return_counts=True)
-    colours = [(code >> 16, code >> 8 & 255, code & 255) for code in found.tolist()]
+    colours = _colours(found)
     unknown = {
         f"colour {colour}": n for colour, n in zip(colours, counts.tolist(), strict=True) if colour not in painted
     }
@@ -107,21 +108,26 @@ def _ids_of_colours(pixels: NDArray[np.uint8], painted: Mapping[Colour, int], sh
     return ids[index].reshape(codes.shape)
 
 
-def label_values(path: Path, source: Source) -> tuple[str, dict[int | Colour, int]]:
+def _colours(codes: NDArray[np.uint32]) -> list[Colour]:
+    """The inverse of colour_codes."""
+    return [(code >> 16, code >> 8 & 255, code & 255) for code in codes.tolist()]
+
+
+def label_values(path: Path, shown: str) -> tuple[str, dict[int | Colour, int]]:
     """What kind a label is (grey, palette or RGB), and the pixels of each of its values, indices or colours.
+
+    Messages call it ``shown``.
 
     Raises:
         DataError: it is corrupt or of another kind.
     """
-    data, bits, kind = _read(path, source)
-    shown = source.shown(path)
+    data, bits, kind = _read(path, shown)
     if bits > 8 or kind not in ("grey", "palette", "RGB"):
         raise DataError(f"{shown}: {bits}-bit {kind}", _EITHER_KIND)
     image = _decode(data, shown, None, _SIZE)
     if kind == "RGB":
         codes, counts = np.unique(colour_codes(np.asarray(image)), return_counts=True)
-        colours = [(code >> 16, code >> 8 & 255, code & 255) for code in codes.tolist()]
-        return kind, dict(zip(colours, counts.tolist(), strict=True))
+        return kind, dict(zip(_colours(codes), counts.tolist(), strict=True))
     ids, counts = np.unique(_stored(image, bits), return_counts=True)
     return kind, dict(zip(ids.tolist(), counts.tolist(), strict=True))
 
@@ -133,14 +139,14 @@ def _stored(image: Image.Image, bits: int) -> NDArray[np.uint8]:
     return np.asarray(image.convert("L")) // np.uint8(255 // (2**bits - 1))
 
 
-def _read(path: Path, source: Source) -> tuple[bytes, int, str]:
+def _read(path: Path, shown: str) -> tuple[bytes, int, str]:
     """The file, its bits per channel and its kind of colour."""
     try:
         data = path.read_bytes()
     except OSError as error:
-        raise DataError(f"{source.shown(path)}: cannot be read ({error.strerror})", CORRUPT) from None
+        raise DataError(f"{shown}: cannot be read ({error.strerror})", CORRUPT) from None
     if len(data) < 33 or not data.startswith(_SIGNATURE):
-        raise _foreign(data, source.shown(path))
+        raise _foreign(data, shown)
     return data, data[24], _COLOURS.get(data[25], "unknown")
 
 

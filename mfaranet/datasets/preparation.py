@@ -7,7 +7,7 @@ from mfaranet.data.record import DatasetRecord
 from mfaranet.datasets import camvid, camvid_original, cityscapes, folder, pascal_context
 from mfaranet.datasets.checking import write_prepared
 from mfaranet.datasets.sample import draw_sample
-from mfaranet.datasets.source import Source
+from mfaranet.datasets.source import Source, slashed
 from mfaranet.files import atomic_folder
 from mfaranet.schema import (
     CamVidData,
@@ -53,6 +53,6 @@ def _draw(settings: SampleData, tree: Path) -> Source:
     counts = {"train": settings.train, "val": settings.val, "test": settings.test}
     draw_sample(tree, size=settings.size, counts=counts, seed=settings.seed)
     height, width = settings.size
-    title = f"drawn sample {'/'.join(map(str, counts.values()))} at {height}x{width}"
+    title = f"drawn sample {slashed(counts)} at {height}x{width}"
     parts = {part: tree / part for part in cityscapes.SUFFIXES}
     return cityscapes.read(parts, tree, cityscapes.Layout(title, False, settings.size, counts))

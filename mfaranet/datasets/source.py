@@ -126,6 +126,11 @@ def some(names: Sequence[str]) -> str:
     return ", ".join([*names[:_NAMED], *more])
 
 
+def slashed(counts: Mapping[str, int]) -> str:
+    """Numbers of images, as in 367/101/233."""
+    return "/".join(map(str, counts.values()))
+
+
 def voc_colours(count: int) -> list[Colour]:
     """The colours of PASCAL VOC for indices 0..count-1, black first: a bit of the index for each channel in turn."""
 
