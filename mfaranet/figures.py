@@ -49,7 +49,8 @@ def draw(settings: FigureSettings, shown: Shown, results: Results, curves: Path,
         folder: where to write.
     """
     named = results.alike(settings.experiments)
-    every = [name for name in results.distinct() if name in results.alike([*named, *results.experiments])]
+    alike = results.alike([*named, *results.experiments])
+    every = [name for name in results.distinct() if name in alike]
     protocol = shown.protocol
     miou = {name: mean_and_deviation(results.over_seeds(name, protocol, "miou")) for name in every}
     sizes = {

@@ -220,14 +220,12 @@ def _check_references(params: Params) -> None:
     for experiment in params.experiments:
         for dataset in params.profiles:
             settings = params.settings(dataset, experiment)
+            if dataset in run.datasets and experiment in params.measured_experiments:
+                _check_split(settings, dataset, experiment)
         try:
             module_of(settings.network.name)
         except InputError as error:
             raise InputError(f"params.yaml: experiments.{experiment}.network: {error}") from None
-    for dataset in run.datasets:
-        for experiment in params.measured_experiments:
-            if params.settings(dataset, experiment).evaluate.split == "test":
-                _check_test_labels(params, dataset, experiment)
     _check_weights(params)
     shown = [params.shown.measurement, params.figures.comparison]
     for name in params.tables:
@@ -244,8 +242,8 @@ def _check_references(params: Params) -> None:
     _check_experiments(params, params.figures.experiments, "figures.experiments")
 
 
-def _check_test_labels(params: Params, dataset: str, experiment: str) -> None:
-    if not params.profile(dataset).data.test_labels:
+def _check_split(settings: Settings, dataset: str, experiment: str) -> None:
+    if settings.evaluate.split == "test" and not settings.data.test_labels:
         raise InputError(
             f"params.yaml: experiments.{experiment}.evaluate.split: the test split of {dataset} has no labels here; "
             f"evaluate on val, or list {experiment} in run.submissions"
