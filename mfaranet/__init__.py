@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 os.environ.setdefault("GOMP_SPINCOUNT", "5000")
 
 if TYPE_CHECKING:
+    from mfaranet.deployment.deploy import deploy
     from mfaranet.measure.complexity import complexity
     from mfaranet.models import get_model, list_models, register_model
     from mfaranet.models.pruned import prune
@@ -16,13 +17,14 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "complexity": "measure.complexity",
+    "deploy": "deployment.deploy",
     "get_model": "models",
     "list_models": "models",
     "load_official_checkpoint": "weights.official",
     "prune": "models.pruned",
     "register_model": "models",
 }
-__all__ = ["complexity", "get_model", "list_models", "load_official_checkpoint", "prune", "register_model"]
+__all__ = ["complexity", "deploy", "get_model", "list_models", "load_official_checkpoint", "prune", "register_model"]
 
 
 def __getattr__(name: str) -> Any:

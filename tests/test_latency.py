@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 import mfaranet
-from mfaranet.measure.folding import fold_batch_norm
+from mfaranet.deployment.folding import fold_batch_norm
 from mfaranet.measure.latency import PAPER_PASSES, Timing, measure
 from mfaranet.schema import LatencySettings
 

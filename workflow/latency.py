@@ -6,7 +6,7 @@ from torch import nn
 
 from mfaranet.data.record import DatasetRecord
 from mfaranet.files import write_json
-from mfaranet.measure.folding import fold_batch_norm
+from mfaranet.deployment.folding import fold_batch_norm
 from mfaranet.measure.latency import measure
 from mfaranet.measure.machine import allow_tf32, choose_device, device_facts, device_name
 from mfaranet.models import get_model
