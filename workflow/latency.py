@@ -5,8 +5,8 @@ import typer
 from torch import nn
 
 from mfaranet.data.record import DatasetRecord
-from mfaranet.files import write_json
 from mfaranet.deployment.folding import fold_batch_norm
+from mfaranet.files import write_json
 from mfaranet.measure.latency import measure
 from mfaranet.measure.machine import allow_tf32, choose_device, device_facts, device_name
 from mfaranet.models import get_model
