@@ -5,7 +5,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from mfaranet.models.facts import Facts
-from mfaranet.models.layers import Outputs, resized
+from mfaranet.models.layers import Outputs, Upsampling
 
 Names = tuple[tuple[str, str], ...]
 """Rules (pattern, replacement) that are applied in turn, each to what the one before made of a name."""
@@ -35,6 +35,10 @@ class Comparator(nn.Module):
     """Our names of a ``backbone`` to those of an ImageNet classifier's file, see weights.imagenet; none where it is one
     of models.backbones, whose files have the usual names, or where no file is known that fits."""
 
+    def __init__(self) -> None:
+        super().__init__()
+        self.final_upsampling = Upsampling(self.align_corners)
+
     def scores(self, images: Tensor) -> list[Tensor]:
         """Score maps (N, num_classes, h, w) of any size: the prediction's, then in training mode the auxiliary ones."""
         raise NotImplementedError
@@ -42,7 +46,8 @@ class Comparator(nn.Module):
     def forward(self, images: Tensor) -> Tensor | Outputs:
         height, width = images.shape[-2:]
         padded = F.pad(images, (0, self._lacking(width), 0, self._lacking(height)))
-        maps = [cropped(self._resize(each, padded), height, width) for each in self.scores(padded)]
+        size = (padded.shape[-2], padded.shape[-1])
+        maps = [cropped(self.final_upsampling(each, size), height, width) for each in self.scores(padded)]
         return {"out": maps[0], "auxiliary": maps[1:]} if self.training else maps[0]
 
     def from_linked(self, name: str, value: Tensor) -> Tensor:
@@ -55,9 +60,6 @@ class Comparator(nn.Module):
         more = length - self.remainder
         # Not the shorter -more % multiple: with a quotient, an exported program's sizes are simple.
         return (more + self.multiple - 1) // self.multiple * self.multiple - more
-
-    def _resize(self, scores: Tensor, images: Tensor) -> Tensor:
-        return resized(scores, (images.shape[-2], images.shape[-1]), self.align_corners)
 
 
 def cropped(scores: Tensor, height: int, width: int) -> Tensor:

@@ -77,6 +77,17 @@ def resized(features: Tensor, size: tuple[int, int], align_corners: bool = False
     return features if features.shape[-2:] == size else resize_to(features, size, align_corners)
 
 
+class Upsampling(nn.Module):
+    """The last step of every network: score maps (N, C, h, w) to logits of the image's size, (N, C, H, W)."""
+
+    def __init__(self, align_corners: bool) -> None:
+        super().__init__()
+        self.align_corners = align_corners
+
+    def forward(self, scores: Tensor, size: tuple[int, int]) -> Tensor:
+        return resized(scores, size, self.align_corners)
+
+
 def spread(steps: int, dtype: torch.dtype, device: torch.device) -> Tensor:
     """``steps`` numbers from -1 to 1 at equal distances, (steps,); a single one is -1."""
     if not torch.compiler.is_exporting():

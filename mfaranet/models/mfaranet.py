@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from mfaranet.errors import InputError
 from mfaranet.models.backbones import BACKBONES
 from mfaranet.models.facts import Facts
-from mfaranet.models.layers import Outputs, conv_bn_relu, resize_like, resize_to, spread
+from mfaranet.models.layers import Outputs, Upsampling, conv_bn_relu, resize_like, spread
 
 SCALES = (1, 2, 3, 4)
 
@@ -83,6 +83,21 @@ class WarpGrid(nn.Module):
         return torch.stack([x, y], dim=-1)
 
 
+class Warp(nn.Module):
+    """Samples a feature at the places of a grid, bilinearly, zeros around it (part of the paper's RAM).
+
+    ``align_corners``: see RAM.
+    """
+
+    def __init__(self, align_corners: bool) -> None:
+        super().__init__()
+        self.align_corners = align_corners
+
+    def forward(self, feature: Tensor, grid: Tensor) -> Tensor:
+        """A feature (N, C, H, W) and a grid (N, h, w, 2) in, the feature (N, C, h, w) out."""
+        return F.grid_sample(feature.to(grid.dtype), grid, align_corners=self.align_corners).to(feature.dtype)
+
+
 class RAM(nn.Module):
     """Recursive alignment: every scale is warped step by step to the size of scale 1 (the paper's RAM).
 
@@ -93,7 +108,7 @@ class RAM(nn.Module):
     def __init__(self, channels: int, align_corners: bool = True) -> None:
         super().__init__()
         self.grids = nn.ModuleList(WarpGrid(channels) for _ in SCALES[1:])
-        self.align_corners = align_corners
+        self.warp = Warp(align_corners)
 
     def forward(self, features: list[Tensor]) -> list[Tensor]:
         """Four features (N, C, h_i, w_i) in, four (N, C, h_1, w_1) out."""
@@ -102,8 +117,7 @@ class RAM(nn.Module):
         aligned = []
         for scale, feature in enumerate(features):
             for grid in reversed(grids[:scale]):
-                warped = F.grid_sample(feature.to(grid.dtype), grid, align_corners=self.align_corners)
-                feature = warped.to(feature.dtype)
+                feature = self.warp(feature, grid)
             aligned.append(feature)
         return aligned
 
@@ -243,6 +257,7 @@ class MFARANet(nn.Module):
         self.alignment = RAM(self.channels, warp_align_corners) if alignment == "ram" else BilinearAlignment()
         self.score_heads = nn.ModuleList(nn.Conv2d(self.channels, num_classes, 1) for _ in SCALES)
         self.fusion = self._fusion(fusion, num_classes, decoder_norm)
+        self.final_upsampling = Upsampling(align_corners=True)
         heads = SCALES if boundary_heads else ()
         self.boundary_heads = nn.ModuleList(nn.Conv2d(self.channels, 1, 1) for _ in heads)
         self.auxiliary_heads = nn.ModuleList()
@@ -258,7 +273,7 @@ class MFARANet(nn.Module):
         if self.training or not isinstance(self.fusion, ConcatHead):
             scores = [head(feature) for head, feature in zip(self.score_heads, aligned, strict=True)]
         fused = self.fusion(self._chosen(aligned), self._chosen(scores))
-        logits = resize_to(fused, (images.shape[-2], images.shape[-1]))
+        logits: Tensor = self.final_upsampling(fused, (images.shape[-2], images.shape[-1]))
         if not self.training:
             return logits
         return {

@@ -9,7 +9,8 @@ from dataclasses import replace
 from torch import fx, nn
 
 from mfaranet.errors import InputError
-from mfaranet.models.mfaranet import SCALES, MFARANet, WarpGrid
+from mfaranet.models.layers import Upsampling
+from mfaranet.models.mfaranet import SCALES, MFARANet, Warp, WarpGrid
 
 
 class MFARANetPruned(fx.GraphModule):
@@ -27,7 +28,7 @@ class _Tracer(fx.Tracer):
         if isinstance(module, nn.Identity):
             return False  # one stands for an absent MFAM and hands on a list, which a leaf cannot
         # A grid has the size of a tensor, which tracing does not know.
-        return isinstance(module, WarpGrid) or super().is_leaf_module(module, qualified_name)
+        return isinstance(module, WarpGrid | Warp | Upsampling) or super().is_leaf_module(module, qualified_name)
 
 
 def prune(model: MFARANet, scale: int = 2) -> MFARANetPruned:

@@ -76,7 +76,7 @@ class BiSeNetV1(Comparator):
         context16 = self.up32(self.context(feature32) + self.refine32(feature32))
         context8 = self.up16(self.refine16(feature16) + context16)
         fused = self.fuse(torch.cat([self.spatial(images), context8], dim=1))
-        maps = [self._resize(self.head(fused + self.gate(fused)), images)]
+        maps = [self.head(fused + self.gate(fused))]
         if self.training:
             maps += [head(x) for head, x in zip(self.auxiliary_heads, (context8, context16), strict=True)]
         return maps

@@ -103,4 +103,4 @@ class CGNet(Comparator):
         first = self.down2(self.join1(torch.cat([self.stem(images), half], dim=1)))
         joined = self.join2(torch.cat([self.stage2(first), first, self.pool(half)], dim=1))
         first = self.down3(joined)
-        return [self._resize(self.classifier(torch.cat([first, self.stage3(first)], dim=1)), images)]
+        return [self.classifier(torch.cat([first, self.stage3(first)], dim=1))]

@@ -135,4 +135,4 @@ class CIFReNet(Comparator):
             pyramids.append(context)
         mean = self.mean(x).expand(-1, -1, *x.shape[-2:])
         joined = torch.cat([torch.stack(pyramids).sum(0), mean], dim=1)
-        return [self._resize(self.classifier(channel_shuffle(self.projection(joined), 16)), images)]
+        return [self.classifier(channel_shuffle(self.projection(joined), 16))]

@@ -57,7 +57,7 @@ class DMANet(Comparator):
         )
         top32 = self.transform32(self.context(features[-1]) + high)
         top16 = self.transform16(resize_like(top32, middle) + middle)
-        maps = [self._resize(self.classifier(resize_like(top16, low) + low), images)]
+        maps = [self.classifier(resize_like(top16, low) + low)]
         if self.training:
             maps += [head(x) for head, x in zip(self.auxiliary_heads, (top16, top32), strict=True)]
         return maps

@@ -133,7 +133,7 @@ class SFNet(Comparator):
             sums.append(x)
             outputs.append(output(x))
         fused = torch.cat([resize_like(each, x) for each in reversed(outputs)], dim=1)
-        maps = [resize_like(self.classifier(fused), images)]
+        maps = [self.classifier(fused)]
         if self.training:
             maps += [head(each) for head, each in zip(self.auxiliary_heads, sums, strict=False)]
         return maps

@@ -56,7 +56,7 @@ class ShelfNet18(Comparator):
         features[-1] = self.deepest(features[-1])
         features = climb(features, self.first_up)
         features = climb(self._descend(features), self.second_up)
-        maps = [self._resize(self.head(features[0]), images)]
+        maps = [self.head(features[0])]
         if self.training:
             maps += [head(x) for head, x in zip(self.auxiliary_heads, features[1:], strict=True)]
         return maps

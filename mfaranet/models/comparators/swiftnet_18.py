@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from mfaranet.models.backbones.resnet import BasicBlock, ResNet, plain_stem
 from mfaranet.models.comparator import Comparator, plain_resnet_names
 from mfaranet.models.facts import Facts
-from mfaranet.models.layers import grid_mean, resize_to
+from mfaranet.models.layers import grid_mean, resize_to, resized
 
 WIDTH = 128
 
@@ -60,8 +60,8 @@ class SwiftNet(Comparator):
         x = self.pooling(x)
         for feature, lateral, blend in zip(reversed(features), self.laterals, self.blends, strict=True):
             side = lateral(feature)
-            x = blend(self._resize(x, side) + side)
-        return [self._resize(self.classifier(x), images)]
+            x = blend(resized(x, (side.shape[-2], side.shape[-1])) + side)
+        return [self.classifier(x)]
 
 
 class ShortcutFirstBlock(BasicBlock):
