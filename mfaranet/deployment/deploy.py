@@ -1,32 +1,121 @@
 """A network ready for use: photographs in, logits or label maps out, as fast as it goes with the same result."""
 
-import torch
-from torch import Tensor, nn
+import copy
 
-from mfaranet.data.transforms import normalise
+import torch
+from torch import Tensor, fx, nn
+
+from mfaranet.data.conventions import MEAN, STD
 from mfaranet.deployment.folding import fold_batch_norm
+from mfaranet.deployment.label_maps import LabelMaps
+from mfaranet.deployment.warping import score_before_warping, warp_by_places
+from mfaranet.errors import InputError
+from mfaranet.models.layers import Upsampling
+from mfaranet.models.mfaranet import MFARANet
+from mfaranet.models.pruned import traced
+from mfaranet.sizes import Size
 
 
 class Deployed(nn.Module):
     """What deploy makes of a network.
 
-    Images (N, 3, H, W), uint8, RGB, give logits (N, num_classes, H, W), or with ``labels`` label maps (N, H, W), uint8.
+    Images (N, 3, H, W), uint8, RGB, give logits (N, num_classes, H, W), or label maps (N, H, W), uint8.
     """
 
-    def __init__(self, network: nn.Module, labels: bool) -> None:
+    mean: Tensor
+    deviation: Tensor | None
+
+    def __init__(self, network: nn.Module, labels: bool, deviation_folded: bool) -> None:
         super().__init__()
         self.network = network
         self.labels = labels
+        self.register_buffer("mean", _per_channel(MEAN))
+        self.register_buffer("deviation", None if deviation_folded else _per_channel(STD))
 
     def forward(self, images: Tensor) -> Tensor:
-        logits: Tensor = self.network(normalise(images).contiguous(memory_format=torch.channels_last))
-        return logits.argmax(1).to(torch.uint8) if self.labels else logits
+        # The mean cannot be a bias of the first convolution: what that pads an image with has the mean colour.
+        images = images.contiguous(memory_format=torch.channels_last) - self.mean
+        if self.deviation is not None:
+            images = images / self.deviation
+        scores: Tensor = self.network(images)
+        if not self.labels:
+            return scores
+        return scores[:, 0] if scores.dtype == torch.uint8 else scores.argmax(1).to(torch.uint8)
 
 
-def deploy(model: nn.Module, *, labels: bool = False) -> Deployed:
-    """A copy of a network for inference alone; ``model`` stays as it is.
+def deploy(model: nn.Module, size: Size | None = None, *, labels: bool = False) -> Deployed:
+    """A copy of a network for inference alone, on the device of ``model``, which stays as it is.
 
-    Its logits are those of ``model`` on normalised images up to rounding.
+    Up to rounding, its logits are those of ``model`` on normalised images. Normalisation is part of the convolutions,
+    that of the image too where these alone see it; channels are stored pixel by pixel (channels_last); what only
+    training needs is gone; MFARANet's flow and sampling have the form of ``warping``. What does not apply to a network
+    is left out.
+
+    Args:
+        model: a network of images of three channels.
+        size: height and width of the images to come, for which a first pass is made now: the next is as fast as any.
+        labels: give label maps, made without logits of the image's size.
+
+    Raises:
+        InputError: the network takes images of another number of channels.
     """
-    folded = fold_batch_norm(model).requires_grad_(False)
-    return Deployed(folded.to(memory_format=torch.channels_last), labels).eval()
+    like = next(model.parameters())
+    network = copy.deepcopy(model).eval().cpu().double()
+    try:
+        network = fold_batch_norm(_needed(network)).requires_grad_(False)
+    except RuntimeError as error:
+        raise InputError(f"{type(model).__name__} cannot be deployed: it does not take RGB images ({error})") from None
+    if isinstance(network, fx.GraphModule):
+        score_before_warping(network)
+        warp_by_places(network)
+    deviation_folded = _fold_deviation(network)
+    last = getattr(network, "final_upsampling", None)
+    if labels and isinstance(last, Upsampling):
+        network.final_upsampling = LabelMaps(last)
+    deployed = Deployed(network, labels, deviation_folded).eval()
+    deployed.to(like.device, like.dtype).to(memory_format=torch.channels_last)
+    if size:
+        with torch.inference_mode():
+            deployed(torch.zeros(1, 3, *size, dtype=torch.uint8, device=like.device))
+    return deployed
+
+
+def _needed(network: nn.Module) -> nn.Module:
+    """The network without what takes no part in a pass."""
+    if isinstance(network, MFARANet):
+        return traced(network)
+    ran: set[nn.Module] = set()
+    handles = [m.register_forward_hook(lambda module, *_: ran.add(module)) for m in network.modules()]
+    with torch.no_grad():
+        network(_image())
+    for handle in handles:
+        handle.remove()
+    for name, module in list(network.named_children()):
+        if not ran.intersection(module.modules()):
+            setattr(network, name, nn.ModuleList())
+    return network
+
+
+@torch.no_grad()
+def _fold_deviation(network: nn.Module) -> bool:
+    """Make the division by the image's deviation part of the convolutions that take the image, if only these do."""
+    convs = [m for m in network.modules() if isinstance(m, nn.Conv2d) and m.in_channels == 3 and m.groups == 1]
+    image, deviation = _image(), _per_channel(STD).double()
+    expected = network(image)
+    for conv in convs:
+        conv.weight /= deviation
+    # In double precision a part of the network that saw the image otherwise would show.
+    if torch.allclose(network(image * deviation), expected, rtol=1e-9, atol=1e-9 * float(expected.abs().max())):
+        return True
+    for conv in convs:
+        conv.weight *= deviation
+    return False
+
+
+def _image() -> Tensor:
+    return torch.rand(1, 3, 64, 128, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+
+
+def _per_channel(colour: tuple[float, ...]) -> Tensor:
+    """In 0..255, (3, 1, 1)."""
+    return torch.tensor([255 * value for value in colour]).view(3, 1, 1)

@@ -5,6 +5,7 @@ The official code replaces the fused score by that of scale 2 and still computes
 
 import copy
 from dataclasses import replace
+from typing import TypeVar
 
 from torch import fx, nn
 
@@ -21,6 +22,9 @@ class MFARANetPruned(fx.GraphModule):
         title="MFARANet-Pruned",
         deviation="That code gives out the score of scale 2 and still computes all the rest, which is left out here.",
     )
+
+
+Graph = TypeVar("Graph", bound=fx.GraphModule)
 
 
 class _Tracer(fx.Tracer):
@@ -45,17 +49,18 @@ def prune(model: MFARANet, scale: int = 2) -> MFARANetPruned:
         raise InputError(f"only a MFARANet can be pruned, not a {type(model).__name__}")
     if scale not in SCALES:
         raise InputError(f"scale must be one of {', '.join(map(str, SCALES))}, not {scale}")
-    model = copy.deepcopy(model).eval()
-    pruned = MFARANetPruned(model, _Tracer().trace(model), class_name="MFARANetPruned")
+    pruned = MFARANetPruned(*_trace(model), class_name="MFARANetPruned")
     scores = [node for node in pruned.graph.nodes if node.target == f"score_heads.{scale - 1}"]
     if not scores:
         raise InputError("a network that concatenates its features has no scores of single scales to keep")
     (resize,) = pruned.graph.output_node().all_input_nodes
     resize.replace_input_with(resize.all_input_nodes[0], scores[0])
-    pruned.graph.eliminate_dead_code()
-    pruned.recompile()
-    pruned.delete_all_unused_submodules()
-    return pruned
+    return _without_unused(pruned)
+
+
+def traced(model: MFARANet) -> fx.GraphModule:
+    """A copy of the network in evaluation mode with what its output needs, and nothing else."""
+    return _without_unused(fx.GraphModule(*_trace(model)))
 
 
 def mfaranet_pruned(
@@ -68,3 +73,15 @@ def mfaranet_pruned(
 ) -> MFARANetPruned:
     """MFARANet-Pruned with its default initialisation; ``scale`` is the one that is kept, the rest as in MFARANet."""
     return prune(MFARANet(num_classes, backbone=backbone, dilated=dilated, decoder_norm=decoder_norm), scale)
+
+
+def _trace(model: MFARANet) -> tuple[MFARANet, fx.Graph]:
+    model = copy.deepcopy(model).eval()
+    return model, _Tracer().trace(model)
+
+
+def _without_unused(network: Graph) -> Graph:
+    network.graph.eliminate_dead_code()
+    network.recompile()
+    network.delete_all_unused_submodules()
+    return network
