@@ -2,6 +2,8 @@
 
 import json
 import os
+import re
+import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -106,6 +108,18 @@ def export(
     return Report(output, agreement, miou)
 
 
+def parse_size(text: str) -> Size:
+    """Height and width of a text such as 512x1024.
+
+    Raises:
+        InputError: it is none.
+    """
+    found = re.fullmatch(r"([1-9]\d*)x([1-9]\d*)", text)
+    if not found:
+        raise InputError(f"--size {text}: a height and a width in pixels are wanted, as 512x1024")
+    return int(found[1]), int(found[2])
+
+
 def _check_form(form: Form, output: Path, data: Path | None) -> None:
     if form.to == "torch-export" and form.precision != "fp32":
         raise InputError(f"torch-export is written in fp32 alone; for {form.precision} take --to onnx or openvino")
@@ -136,7 +150,9 @@ def _write(
     program = trace(deploy(model, labels=not form.scores), form.size)
     text = json.dumps(facts)
     if form.to == "torch-export":
-        torch.export.save(program, made, extra_files={FACTS: text})
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of weights on several devices, which these are not
+            torch.export.save(program, made, extra_files={FACTS: text})
         return None
     onnx = library("onnx")
     plain = made.with_name("plain.onnx")
@@ -201,7 +217,7 @@ def _pictures(form: Form, data: Path | None, seen: InputSize | None) -> Iterator
     if data:
         yield from images_of(SegmentationDataset(data, "val"), seen, _CHECKED)
         return
-    for count, size in [(1, form.size)] if form.size else [(2, (256, 512)), (1, (240, 320))]:
+    for count, size in [(1, form.size)] if form.size else [(2, (160, 320)), (1, (240, 320))]:
         yield np.concatenate(_drawn(size, count))
 
 

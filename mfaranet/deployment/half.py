@@ -12,12 +12,14 @@ def halve(graph: Any) -> Any:
     half a pixel of a feature that is 1024 wide.
     """
     float16 = library("onnxruntime.transformers.float16")
-    return float16.convert_float_to_float16(
+    halved = float16.convert_float_to_float16(
         graph,
         keep_io_types=True,
         op_block_list=[*float16.DEFAULT_OP_BLOCK_LIST, "GridSample"],
         node_block_list=sorted(_grid_nodes(graph.graph)),
     )
+    del halved.graph.value_info[:]  # it says half of what stays single
+    return halved
 
 
 def _grid_nodes(graph: Any) -> set[str]:

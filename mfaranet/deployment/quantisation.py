@@ -25,8 +25,10 @@ def quantise(path: Path, output: Path, images: Iterable[NDArray[np.uint8]]) -> N
         def get_next(self) -> Any:
             return next(self.batches, None)
 
+    prepared = output.with_name("prepared.onnx")
+    library("onnxruntime.quantization.shape_inference").quant_pre_process(path, prepared, skip_symbolic_shape=True)
     quantization.quantize_static(
-        path,
+        prepared,
         output,
         Reader(),
         op_types_to_quantize=["Conv"],

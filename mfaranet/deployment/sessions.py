@@ -49,7 +49,7 @@ def onnxruntime_session(path: Path, threads: int = 0) -> Session:
     options.log_severity_level = 3  # errors
     session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
     (name,) = (each.name for each in session.get_inputs())
-    return lambda images: session.run(None, {name: images})[0]  # type: ignore[no-any-return]
+    return lambda images: session.run(None, {name: images})[0]
 
 
 def openvino_session(path: Path, threads: int = 0) -> Session:
@@ -57,7 +57,7 @@ def openvino_session(path: Path, threads: int = 0) -> Session:
     # Some processors have bfloat16, which OpenVINO takes there unless told otherwise.
     settings = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": "f32", "INFERENCE_NUM_THREADS": threads}
     compiled = library("openvino").Core().compile_model(path, "CPU", settings)
-    return lambda images: compiled(images)[0].copy()  # type: ignore[no-any-return]  # the next call overwrites it
+    return lambda images: compiled(images)[0].copy()  # the next call overwrites it
 
 
 def torch_session(path: Path, threads: int = 0) -> Session:
@@ -67,7 +67,7 @@ def torch_session(path: Path, threads: int = 0) -> Session:
     if threads:
         torch.set_num_threads(threads)
     module = torch.export.load(path).module()
-    return lambda images: module(torch.from_numpy(images)).numpy()  # type: ignore[no-any-return]
+    return lambda images: module(torch.from_numpy(images)).numpy()
 
 
 def read_facts(path: Path) -> dict[str, Any]:
