@@ -38,6 +38,9 @@ SUFFIXES: dict[Format, str] = {"onnx": ".onnx", "torch-export": ".pt2", "openvin
 _SOFTWARE = "mfaranet export"
 _LEAST = {"fp32": 0.999, "fp16": 0.99, "int8": 0.0}
 """Share of pixels that must have the network's label; what int8 costs is told by its mIoU."""
+_OPSET = 18
+"""From 20 on GridSample's mode is called otherwise, and TensorRT, up to 11.1 at least, then samples the nearest pixel
+and says nothing (NVIDIA/TensorRT#4646)."""
 _CALIBRATION = 32
 """Images of the training split that give the ranges of int8."""
 _CHECKED = 4
@@ -201,6 +204,7 @@ def to_onnx(program: ExportedProgram, form: Form) -> Any:
         program,
         dynamo=True,
         verbose=False,
+        opset_version=_OPSET,
         input_names=["images"],
         output_names=["scores" if form.scores else "labels"],
         dynamic_shapes=None if form.size else ({0: "batch", 2: "height", 3: "width"},),
