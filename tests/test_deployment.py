@@ -256,6 +256,9 @@ def test_the_command(checkpoint: Path, data: Path, tmp_path: Path) -> None:
     }
     for arguments, message in cases.items():
         assert message in run(checkpoint, "--to", *arguments)
+    other = checkpoint.with_name("other.safetensors")
+    save(load_trained(checkpoint)[0], other, {**FACTS, "classes": list("abc")})
+    assert "has other classes than" in run(other, "--to", "onnx", "--dynamic", "--data", data)
     assert "does not exist" in run(tmp_path / "none.safetensors", "--to", "onnx", "--dynamic")
 
 

@@ -19,6 +19,7 @@ from torch.export import Dim, ExportedProgram
 from mfaranet.data.conventions import MEAN, STD
 from mfaranet.data.images import read_image
 from mfaranet.data.prepared import SegmentationDataset
+from mfaranet.data.record import DatasetRecord
 from mfaranet.datasets import cityscapes
 from mfaranet.datasets.sample import draw_sample
 from mfaranet.deployment.checking import Agreement, compare, images_of, mean_iou
@@ -92,6 +93,8 @@ def export(
     targets = [output, output.with_suffix(".bin")] if form.to == "openvino" else [output]
     check_targets(targets, inputs=[checkpoint], ours=_is_ours, command=_SOFTWARE, force=force)
     model, known = load_trained(checkpoint)
+    if data and DatasetRecord.load(data).classes != known["classes"]:
+        raise InputError(f"{data} has other classes than {checkpoint}; give the data set that it was trained on")
     facts = {**known, **_facts(checkpoint, form)}
     seen = InputSize(form.size) if form.size else InputSize(**known["input_size"]) if "input_size" in known else None
     present = next(path for path in output.absolute().parents if path.exists())
@@ -175,7 +178,7 @@ def _write(
         onnx.save(graph, made)
     else:
         openvino = library("openvino")
-        converted = openvino.convert_model(source)
+        converted = openvino.Core().read_model(source)  # convert_model does the same, and reports its use
         converted.set_rt_info(text, FACTS)
         openvino.save_model(converted, made, compress_to_fp16=form.precision == "fp16")
     if form.precision != "int8":
