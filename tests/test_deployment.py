@@ -110,11 +110,15 @@ def test_scores_come_out_where_they_are_asked_for(to: Any, checkpoint: Path, dat
 
 @pytest.mark.parametrize("to", ["onnx", "openvino"])
 def test_int8_is_scored_beside_float(to: Any, checkpoint: Path, data: Path, tmp_path: Path) -> None:
-    made = export(checkpoint, Form(to, None, "int8"), tmp_path / f"tiny{SUFFIXES[to]}", data=data)
+    made = export(checkpoint, Form(to, None, "int8"), tmp_path / f"float{SUFFIXES[to]}", data=data)
+    val = SegmentationDataset(data, "val")
     assert made.miou is not None
     assert made.miou["fp32"] > 0.6
+    with torch.inference_mode():
+        model, _ = load_trained(checkpoint)
+        plain = mean_iou(lambda images: model(normalise(torch.from_numpy(images))).numpy(), val, None, "in PyTorch")
+    assert made.miou["fp32"] == pytest.approx(plain, abs=1e-3)
     assert made.miou["int8"] > made.miou["fp32"] - 0.015
-    val = SegmentationDataset(data, "val")
     assert mean_iou(open_session(made.path), val, None, "again") == made.miou["int8"]
     assert made.agreement.share < 1  # it is another network indeed
     if to == "onnx":

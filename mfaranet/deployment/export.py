@@ -161,13 +161,15 @@ def _write(
             torch.export.save(program, made, extra_files={FACTS: text})
         return None
     onnx = library("onnx")
-    plain = made.with_name("plain.onnx")
+    steps = made.parent / "steps"  # where no name is that of the file
+    steps.mkdir()
+    plain = steps / "float.onnx"
     graph = to_onnx(program, form)
     onnx.save(graph, plain)
     source = plain
     if form.precision == "int8":
         assert data is not None
-        source = made.with_name("int8.onnx")
+        source = steps / "int8.onnx"
         train = SegmentationDataset(data, "train")
         quantise(plain, source, images_of(train, seen, _CALIBRATION, "calibration"))
         graph = onnx.load(source)
