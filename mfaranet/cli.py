@@ -1,7 +1,7 @@
 """The command line `mfaranet`."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -103,6 +103,41 @@ def predict(
 
     for path in segment(checkpoint, images, output, force=force):
         typer.echo(str(path))
+
+
+@app.command()
+def export(
+    checkpoint: Annotated[Path, typer.Argument(help="best.safetensors or last.safetensors of a training run")],
+    to: Annotated[Literal["onnx", "torch-export", "openvino"], typer.Option(help="format of the file")],
+    size: Annotated[str | None, typer.Option(help="HxW in pixels of the one image that goes in")] = None,
+    dynamic: Annotated[bool, typer.Option("--dynamic", help="any number of images of any size go in")] = False,
+    precision: Annotated[Literal["fp32", "fp16", "int8"], typer.Option(help="of weights and features")] = "fp32",
+    scores: Annotated[bool, typer.Option("--scores", help="scores of the classes come out, not labels")] = False,
+    data: Annotated[
+        Path | None, typer.Option(help="folder of a prepared data set, as data/sample; int8 needs it")
+    ] = None,
+    output: Annotated[Path | None, typer.Option(help="the file to write; by default beside the checkpoint")] = None,
+    force: Annotated[bool, typer.Option("--force", help="replace what an earlier export wrote, and only that")] = False,
+) -> None:
+    """Write a trained network for other programs: images (N, 3, H, W), uint8, RGB, in; label maps, uint8, out.
+
+    The file is run and compared with the network in PyTorch, on images of the data set or on drawn ones, before it is
+    put in place. No file is replaced that export did not write. docs/deployment.md says more.
+    """
+    from mfaranet.deployment.export import Form, export, parse_size
+
+    if bool(size) == dynamic:
+        raise InputError("give --size HxW, as 512x1024, for one image of that size, or --dynamic for any")
+    made = export(
+        checkpoint, Form(to, parse_size(size) if size else None, precision, scores), output, data=data, force=force
+    )
+    typer.echo(
+        f"{made.path}: {100 * made.agreement.share:.3f} % of pixels have the label of PyTorch's network; ", nl=False
+    )
+    meaning = "scores differ by at most" if scores else "where labels differ, its scores do by at most"
+    typer.echo(f"{meaning} {made.agreement.difference:.2g}")
+    if made.miou:
+        typer.echo("mIoU on val: " + ", ".join(f"{name} {100 * value:.2f} %" for name, value in made.miou.items()))
 
 
 @app.command()
