@@ -2,7 +2,7 @@
 
 python -m benchmarks.inference
 
-Same weights, one image of bytes in, logits or labels out, as many threads as there are cores; every turn takes each form
+Same weights, one image of bytes in, logits or labels out, as many threads as there are cores; a turn takes each form
 once. That of the convolution is the speed of the network's most frequent one (3x3, 128 channels, at a quarter of the
 size): no network of these convolutions is faster than its multiply-accumulates at that speed.
 """
