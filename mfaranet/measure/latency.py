@@ -109,7 +109,7 @@ def _strict(network: nn.Module, images: Tensor, settings: LatencySettings, timin
     timing.spent += sum(warm_up)
     if timing.peak_memory is None:
         begin = time.perf_counter()
-        timing.peak_memory = _peak_memory(network, images)
+        timing.peak_memory = peak_memory(network, images)
         timing.spent += time.perf_counter() - begin
     times: list[float] = []
     while sum(times) < settings.seconds / settings.repeats and (not times or timing.spent < settings.budget):
@@ -163,7 +163,8 @@ def _synchronise(device: torch.device) -> None:
         torch.mps.synchronize()
 
 
-def _peak_memory(network: nn.Module, images: Tensor) -> int | None:
+def peak_memory(network: nn.Module, images: Tensor) -> int | None:
+    """Bytes that a pass adds: to the allocator of a GPU, to this process on a CPU (Linux only); None elsewhere."""
     if images.is_cuda:
         held = torch.cuda.memory_allocated(images.device)
         torch.cuda.reset_peak_memory_stats(images.device)

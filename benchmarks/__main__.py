@@ -1,0 +1,59 @@
+"""All ratios that have a target, one after the other, and their table. `make bench`; nothing else should run.
+
+python -m benchmarks [name...]   # inference, step, loading, evaluation, engines: about a quarter of an hour
+
+Writes results/benchmarks/<name>.csv with the machine, and fails where a target is missed.
+"""
+
+import sys
+from importlib import import_module
+from pathlib import Path
+
+import pandas as pd
+import torch
+
+from benchmarks.rows import Row, print_rows
+from mfaranet.files import atomic_write
+from mfaranet.measure.machine import device_facts
+
+NAMES = ("inference", "step", "loading", "evaluation", "engines")
+FOLDER = Path(__file__).parents[1] / "results/benchmarks"
+
+
+def main() -> None:
+    """Run the named ones, or all."""
+    names = sys.argv[1:] or NAMES
+    if unknown := set(names) - set(NAMES):
+        sys.exit(f"no such benchmark: {', '.join(sorted(unknown))}; there are {', '.join(NAMES)}")
+    met = True
+    for name in names:
+        rows: list[Row] = import_module(f"benchmarks.{name}").rows()
+        print(f"\n{name}")
+        met &= print_rows(rows)
+        write(name, rows)
+    sys.exit(not met)
+
+
+def write(name: str, rows: list[Row]) -> None:
+    """The table of one benchmark, with the machine."""
+    facts = device_facts(torch.device("cpu"))
+    table = pd.DataFrame(
+        {
+            "what": row.what,
+            "ours": row.ours,
+            "baseline": row.baseline,
+            "unit": row.unit,
+            "ratio": row.value,
+            "target": row.target,
+            "verdict": row.verdict,
+            "machine": f"{facts['processor']}, {facts['threads']} threads, {facts['instructions']}",
+            "torch": torch.__version__,
+        }
+        for row in rows
+    )
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    atomic_write(FOLDER / f"{name}.csv", lambda path: table.to_csv(path, index=False, float_format="%.4g"))
+
+
+if __name__ == "__main__":
+    main()
