@@ -21,6 +21,7 @@ def main() -> None:
         device="auto",
         precision="float32",
         memory_format="channels_first",
+        forms=[],
         threads=None,
         sizes=[size],
         seconds=18.0,

@@ -334,6 +334,10 @@ class ComplexitySettings(Strict):
     sizes: Annotated[list[Size], Field(min_length=1)]
 
 
+Form = Literal["unfolded", "folded", "deployed", "compiled", "cuda_graph"]
+"""Of a network that is timed (see mfaranet.measure.forms)."""
+
+
 class LatencySettings(Strict):
     """One measurement of speed (see mfaranet.measure.latency)."""
 
@@ -342,6 +346,8 @@ class LatencySettings(Strict):
     precision: Literal["float32", "float16", "bfloat16"]
     tf32: bool
     memory_format: Literal["channels_first", "channels_last"]
+    forms: list[Literal["deployed", "compiled", "cuda_graph"]]
+    """Besides the network as it is, and with its normalisation folded."""
     threads: Positive | None
     """Of a CPU; null: as many as torch takes by itself."""
     sizes: Annotated[list[Size], Field(min_length=1)]
@@ -351,6 +357,11 @@ class LatencySettings(Strict):
     budget: Annotated[float, Field(gt=0)]
     """Seconds at most for one network in one form at one size, warm-up included; one pass is made in any case."""
     experiments: Annotated[list[Name], Field(min_length=1)]
+
+    @property
+    def all_forms(self) -> list[Form]:
+        """With those that are timed always."""
+        return ["unfolded", "folded", *self.forms]
 
 
 class Settings(Strict):

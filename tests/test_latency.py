@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 import mfaranet
 from mfaranet.deployment.folding import fold_batch_norm
+from mfaranet.measure.forms import in_form, is_deployed
 from mfaranet.measure.latency import PAPER_PASSES, Timing, measure
 from mfaranet.schema import LatencySettings
 
@@ -19,6 +20,7 @@ SETTINGS = {
     "precision": "float32",
     "tf32": True,
     "memory_format": "channels_first",
+    "forms": ["deployed"],
     "threads": None,
     "sizes": [[32, 64]],
     "seconds": 0.02,
@@ -114,6 +116,17 @@ def assert_folds(model: nn.Module, images: Tensor) -> None:
         torch.testing.assert_close(folded(images), model(images), atol=1e-9, rtol=1e-9)
     before, after = (sum(isinstance(m, nn.BatchNorm2d) for m in each.modules()) for each in (model, folded))
     assert after < before
+
+
+def test_forms_are_measured_by_what_they_take() -> None:
+    torch.manual_seed(0)
+    model = mfaranet.get_model("mfaranet", num_classes=5)
+    forms = {form: in_form(model, form) for form in ("unfolded", "folded", "deployed", "compiled")}
+    forms["compiled"] = torch.compile(forms["deployed"], backend="eager")  # type: ignore[assignment]
+    found = measure(forms, settings(memory_format="channels_last", repeats=1), CPU)
+    assert [each["32x64"]["fps"] > 0 for each in found.values()] == [True] * 4
+    assert is_deployed(forms["compiled"])
+    assert not is_deployed(forms["folded"])
 
 
 def test_folding_leaves_what_it_may_not_fold() -> None:

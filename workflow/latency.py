@@ -5,8 +5,8 @@ import typer
 from torch import nn
 
 from mfaranet.data.record import DatasetRecord
-from mfaranet.deployment.folding import fold_batch_norm
 from mfaranet.files import write_json
+from mfaranet.measure.forms import in_form
 from mfaranet.measure.latency import measure
 from mfaranet.measure.machine import allow_tf32, choose_device, device_facts, device_name
 from mfaranet.models import get_model
@@ -20,7 +20,7 @@ def main(
     dataset: str = typer.Argument(help="a data set of params.yaml"),
     measurement: str = typer.Argument(help="a measurement of params.yaml's section latency"),
 ) -> None:
-    """Time each network with its batch normalisation as it is, and folded into the convolutions.
+    """Time each network as it is, with its batch normalisation folded into the convolutions, and in the other forms.
 
     With initial weights: what a pass takes does not depend on them, and so no training makes a measurement stale.
     """
@@ -45,14 +45,13 @@ def main(
     for name, network in networks.items():
         if name not in result:
             model = get_model(network["name"], len(record.classes), **network["options"])
-            forms[f"{name} unfolded"] = model
-            forms[f"{name} folded"] = fold_batch_norm(model)
+            forms |= {f"{name} {form}": in_form(model, form) for form in settings.all_forms}
     timings = measure(forms, settings, device)
     result |= {
         name: {
             "network": network["name"],
             "sizes": {
-                size: {form: timings[f"{name} {form}"][size] for form in ("unfolded", "folded")}
+                size: {form: timings[f"{name} {form}"][size] for form in settings.all_forms}
                 for size in timings[f"{name} unfolded"]
             },
             "run": entry_run(made_of[name]),

@@ -31,7 +31,7 @@ def overall_table(settings: OverallTable, tolerances: Tolerances, results: Resul
         "Params (M)",
         "GMACs (1e9)",
         GFLOPS,
-        *(["FPS", "FPS, normalisation folded"] if settings.measurement else []),
+        *(["FPS", "FPS, normalisation folded", "FPS, deployed"] if settings.measurement else []),
     ]
     places = results.rows(settings)
     rows = [_result(settings, tolerances, results, *place) for place in places]
@@ -65,7 +65,7 @@ def _result(
         *results.cost(experiment, size_name(size)),
         *(
             results.speed(settings.measurement, experiment, size, form)
-            for form in ("unfolded", "folded")
+            for form in ("unfolded", "folded", "deployed")
             if settings.measurement
         ),
     ]

@@ -1,6 +1,6 @@
 """The tables of what networks cost, from stored results: complexity, latency, and the paper's Table XI."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -30,7 +30,14 @@ GFLOPS = "GFLOPs (official counter / 1024^3)"
 """Header of what the paper means by GFLOPs."""
 ONE_GPU = {"rtx_2080": "FPS on an RTX 2080 at 512x1024", "v100": "FPS on a V100 at 1024x2048"}
 """Published measurements that each have one GPU, size and protocol for all networks: key and header."""
-WITHIN_BUDGET = ("Within budget", "Within budget, folded")
+FORMS = {
+    "unfolded": "",
+    "folded": ", normalisation folded",
+    "deployed": ", deployed",
+    "compiled": ", compiled",
+    "cuda_graph": ", CUDA graph",
+}
+"""Of networks in measurements of speed, and what headers call them."""
 
 
 def complexity_table(settings: ComplexityTable, tolerances: Tolerances, results: Results) -> Table:
@@ -87,18 +94,12 @@ def complexity_table(settings: ComplexityTable, tolerances: Tolerances, results:
 
 def latency_table(settings: LatencyTable, results: Results) -> Table:
     """What a measurement of speed found."""
-    times = [f"{name} (ms)" for name in ("p50", "p90", "p99")]
-    columns = [
-        "Experiment",
-        "Network",
-        "Input",
-        *("FPS", *times),
-        *("FPS, normalisation folded", *(f"{time[:3]} folded (ms)" for time in times)),
-        "Passes",
-        "Peak memory (MiB)",
-        *WITHIN_BUDGET,
-    ]
     found = results.timings(settings.measurement)
+    forms = _forms(results, found)
+    columns = ["Experiment", "Network", "Input"]
+    for form in forms:
+        columns += [f"{name}{FORMS[form]}" for name in ("FPS", "p50 (ms)", "p90 (ms)", "p99 (ms)")]
+    columns += ["Passes", "Peak memory (MiB)", *(f"Within budget{FORMS[form]}" for form in forms)]
     if not found:
         return Table(settings.title, columns, [], [results.speed_note(settings.measurement)])
     measured = results.content(*found)
@@ -111,11 +112,10 @@ def latency_table(settings: LatencyTable, results: Results) -> Table:
                     _name(experiment),
                     results.fact(experiment, "title"),
                     _size(results, found, experiment, size),
-                    *_times(results, found, f"{place}/unfolded"),
-                    *_times(results, found, f"{place}/folded"),
+                    *(cell for form in forms for cell in _times(results, found, f"{place}/{form}")),
                     results.cell(*found, f"{place}/unfolded/passes"),
                     results.cell(*found, f"{place}/unfolded/peak_memory", partial(digits, places=0), 1 / 1024**2),
-                    *_within_budget(results, found, place),
+                    *_within_budget(results, found, place, forms),
                 ]
             )
     return Table(settings.title, columns, rows, [results.speed_note(settings.measurement)])
@@ -129,6 +129,7 @@ def _times(results: Results, found: tuple[str, str], place: str) -> list[Cell]:
 def comparison_table(settings: ComparisonTable, tolerances: Tolerances, results: Results) -> Table:
     """The paper's Table XI: each network's cost and published results beside its speed here."""
     paper = size_name(PAPER_SIZE)
+    forms = _forms(results, results.timings(settings.measurement))
     columns = [
         "Network",
         "Backbone",
@@ -150,9 +151,8 @@ def comparison_table(settings: ComparisonTable, tolerances: Tolerances, results:
         "At",
         *ONE_GPU.values(),
         "Input here",
-        "FPS here",
-        "FPS here, normalisation folded",
-        *WITHIN_BUDGET,
+        *(f"FPS here{FORMS[form]}" for form in forms),
+        *(f"Within budget{FORMS[form]}" for form in forms),
     ]
     counted = results.content(*COUNTS)
     experiments = [name for name in results.distinct() if name in counted]
@@ -177,7 +177,7 @@ def comparison_table(settings: ComparisonTable, tolerances: Tolerances, results:
                 network_cell(name, "fps", of="gpu"),
                 network_cell(name, "fps", size_name, of="size"),
                 *(printed_cell(name, key) for key in ONE_GPU),
-                *_speed_here(settings.measurement, results, experiment),
+                *_speed_here(settings.measurement, results, experiment, forms),
             ]
         )
     networks = dict.fromkeys(counted[experiment]["network"] for experiment in experiments)
@@ -244,23 +244,28 @@ def _miou_here(protocol: str, results: Results, experiment: str) -> Cell:
     return replace(miou, text=f"{miou.text}{results.mark(experiment)}")
 
 
-def _speed_here(measurement: str, results: Results, experiment: str) -> list[Cell]:
+def _forms(results: Results, found: tuple[str, str] | None) -> list[str]:
+    """The forms that a measurement, where it was made, has of every network."""
+    sizes = [size for each in results.content(*found).values() for size in each["sizes"].values()] if found else []
+    return [form for form in FORMS if form in ("unfolded", "folded") or (sizes and all(form in size for size in sizes))]
+
+
+def _speed_here(measurement: str, results: Results, experiment: str, forms: Sequence[str]) -> list[Cell]:
     found = results.timings(measurement)
     sizes = results.content(*found).get(experiment, {}).get("sizes", {}) if found else {}
     if not found or not sizes:
-        return [BLANK] * 5
+        return [BLANK] * (1 + 2 * len(forms))
     size = next(iter(sizes))
     place = f"/{experiment}/sizes/{size}"
     return [
         _size(results, found, experiment, size),
-        results.cell(*found, f"{place}/unfolded/fps", two_digits),
-        results.cell(*found, f"{place}/folded/fps", two_digits),
-        *_within_budget(results, found, place),
+        *(results.cell(*found, f"{place}/{form}/fps", two_digits) for form in forms),
+        *_within_budget(results, found, place, forms),
     ]
 
 
-def _within_budget(results: Results, found: tuple[str, str], place: str) -> list[Cell]:
-    return [results.cell(*found, f"{place}/{form}/within_budget", _yes) for form in ("unfolded", "folded")]
+def _within_budget(results: Results, found: tuple[str, str], place: str, forms: Sequence[str]) -> list[Cell]:
+    return [results.cell(*found, f"{place}/{form}/within_budget", _yes) for form in forms]
 
 
 def _size(results: Results, found: tuple[str, str], experiment: str, size: str) -> Cell:

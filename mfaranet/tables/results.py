@@ -158,10 +158,10 @@ class Results:
         return folder, self.run(folder)["file"]
 
     def speed(self, measurement: str, experiment: str, size: Size | str, form: str) -> Cell:
-        """Images per second, blank where they were not measured. ``form``: ``unfolded`` or ``folded``."""
+        """Images per second, blank where they were not measured; of a form that LatencySettings names."""
         found = self.timings(measurement)
         sizes = self.content(*found).get(experiment, {}).get("sizes", {}) if found else {}
-        if not found or size_name(size) not in sizes:
+        if not found or form not in sizes.get(size_name(size), {}):
             return BLANK
         return self.cell(*found, f"/{experiment}/sizes/{size_name(size)}/{form}/fps", partial(digits, places=1))
 
