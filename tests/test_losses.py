@@ -16,6 +16,7 @@ from torch._subclasses.fake_tensor import DataDependentOutputException, FakeTens
 from torch.autograd.profiler import profile
 
 import mfaranet
+from mfaranet.data.boundaries import boundary_target
 from mfaranet.data.record import DatasetRecord
 from mfaranet.errors import InputError
 from mfaranet.models.layers import Outputs
@@ -45,7 +46,7 @@ def test_every_loss(golden: dict[str, Any]) -> None:
     tolerance = 1e-8 if dtype == torch.float64 else 2e-5
     scores, label, edges = loss_inputs(*golden["n_h_w"], golden["seed"])
     scores, edges = scores.to(dtype).requires_grad_(), edges.to(dtype).requires_grad_()
-    target = losses.boundary_target(label)
+    target = boundary_target(label)
     assert target.sum() == golden["boundary_sum"]
     assert (label != 255).sum() == golden["n_valid"]
 
@@ -257,14 +258,22 @@ def test_params_refuses_a_loss_that_a_network_cannot_have(
 
 def test_boundary_target() -> None:
     golden = GOLDENS["boundary_mask"]
-    small = losses.boundary_target(torch.tensor(golden["small"]["label"])[None])
+    small = boundary_target(torch.tensor(golden["small"]["label"])[None])
     assert small[0, 0].long().tolist() == golden["small"]["mask"]
     stripes = torch.tensor([1] * 6 + [2] + [3] * 6).expand(1, 8, 13)
-    assert losses.boundary_target(stripes)[0, 0, 4].long().tolist() == golden["stripes_1_2_3"]["row"]
-    drawn = losses.boundary_target(make_label(1, 64, 96, 21))
+    assert boundary_target(stripes)[0, 0, 4].long().tolist() == golden["stripes_1_2_3"]["row"]
+    drawn = boundary_target(make_label(1, 64, 96, 21))
     assert drawn.sum() == golden["make_label(1,64,96,21)"]["sum"]
     digest = hashlib.sha256(drawn.to(torch.uint8).numpy().tobytes()).hexdigest()
     assert digest == golden["make_label(1,64,96,21)"]["sha256_of_uint8_bytes"]
+
+
+def test_a_boundary_target_that_is_there_is_taken() -> None:
+    scores, label, edges = loss_inputs(2, 48, 64, 11)
+    outputs: Outputs = {"out": scores, "scores": [scores], "boundaries": [edges]}
+    target = boundary_target(label)
+    made, given, other = (make_loss()(outputs, label, each)["boundary"] for each in (None, target, ~target))
+    assert made == given != other
 
 
 # The network, the loss and the learning rate of a case; the goldens' own names for the cases say the same.

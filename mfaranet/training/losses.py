@@ -12,6 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from mfaranet.data.boundaries import boundary_target
 from mfaranet.data.conventions import IGNORE_INDEX
 from mfaranet.data.record import DatasetRecord
 from mfaranet.errors import InputError
@@ -82,7 +83,7 @@ def image_balanced_cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
 
 
 def boundary_cross_entropy(logits: Tensor, target: Tensor, labels: Tensor) -> Tensor:
-    """Binary cross entropy of boundary logits and target (both N, 1, H, W), balanced over the whole batch.
+    """Binary cross entropy of boundary logits and target (N, 1, H, W), bool, balanced over the whole batch.
 
     A boundary pixel weighs the share of the others, and the other way round; the mean is over all pixels, ignored ones
     too, of the images whose labels (N, H, W) have a pixel that is not.
@@ -91,8 +92,8 @@ def boundary_cross_entropy(logits: Tensor, target: Tensor, labels: Tensor) -> Te
     # Exactly 1 where all are. An image without a label has no boundary, so the means over all images have its zeros.
     correction = len(labelled) / labelled.sum().clamp(min=1)
     share = target.mean(dtype=torch.float32) * correction
-    weights = torch.where(target == 1, 1 - share, share) * labelled.view(-1, 1, 1, 1)
-    return F.binary_cross_entropy_with_logits(logits, target, weights) * correction
+    weights = torch.where(target, 1 - share, share) * labelled.view(-1, 1, 1, 1)
+    return F.binary_cross_entropy_with_logits(logits, target.float(), weights) * correction
 
 
 def attention_to_edges(logits: Tensor, labels: Tensor, boundary_logits: Tensor, threshold: float) -> Tensor:
@@ -102,16 +103,6 @@ def attention_to_edges(logits: Tensor, labels: Tensor, boundary_logits: Tensor, 
     """
     on_edge = boundary_logits.squeeze(1) > threshold
     return image_balanced_cross_entropy(logits, labels.where(on_edge, IGNORE_INDEX))
-
-
-def boundary_target(labels: Tensor) -> Tensor:
-    """Boundary map (N, 1, H, W), float32: 1 where the 5x5 mean of the label values differs from the centre.
-
-    Ignored regions count as a value of their own, so their outlines are boundaries too.
-    """
-    values = labels.unsqueeze(1).float()
-    total = F.avg_pool2d(F.pad(values, (2, 2, 2, 2), mode="reflect"), 5, stride=1, divisor_override=1)
-    return (total != 25 * values).float()
 
 
 @dataclass(frozen=True)
@@ -149,10 +140,11 @@ class Loss:
                 "so both must be 0"
             )
 
-    def __call__(self, outputs: Outputs, labels: Tensor) -> dict[str, Tensor]:
+    def __call__(self, outputs: Outputs, labels: Tensor, boundaries: Tensor | None = None) -> dict[str, Tensor]:
         """Outputs of a network in training mode and labels (N, H, W) in; ``total`` and its unweighted terms out.
 
-        A term is the sum over the scales. Maps smaller than the label are resized to it first.
+        A term is the sum over the scales. Maps smaller than the label are resized to it first. ``boundaries`` is the
+        boundary_target of the labels, where it is made already.
 
         Raises:
             InputError: see ``check``.
@@ -167,7 +159,7 @@ class Loss:
         if auxiliary:
             terms["auxiliary"] = torch.stack(auxiliary).sum()
         if joint:
-            terms |= self._joint_terms(outputs, labels, size)
+            terms |= self._joint_terms(outputs, labels, boundaries, size)
         weights = {
             "auxiliary": self.settings.auxiliary_weight,
             "scales": self.settings.scales_weight,
@@ -177,12 +169,14 @@ class Loss:
         total = torch.stack([weights.get(term, 1.0) * value for term, value in terms.items()]).sum()
         return {"total": total, **terms}
 
-    def _joint_terms(self, outputs: Outputs, labels: Tensor, size: tuple[int, int]) -> dict[str, Tensor]:
+    def _joint_terms(
+        self, outputs: Outputs, labels: Tensor, target: Tensor | None, size: tuple[int, int]
+    ) -> dict[str, Tensor]:
         scores = [_at(score, size) for score in outputs["scores"]]
         terms = {"scales": torch.stack([self._segmentation(score, labels) for score in scores]).sum()}
         edges = [_at(boundary, size) for boundary in outputs.get("boundaries", [])]
         if edges and self.settings.name in JOINT:
-            target = boundary_target(labels)
+            target = boundary_target(labels) if target is None else target
             terms["boundary"] = torch.stack([boundary_cross_entropy(edge, target, labels) for edge in edges]).sum()
             attention = [
                 attention_to_edges(score, labels, edge, self.settings.attention_threshold)
