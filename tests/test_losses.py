@@ -50,10 +50,11 @@ def test_every_loss(golden: dict[str, Any]) -> None:
     assert target.sum() == golden["boundary_sum"]
     assert (label != 255).sum() == golden["n_valid"]
 
-    ohem = losses.ohem_cross_entropy(scores, label, golden["thresh"], golden["min_kept"])
-    balanced = losses.image_balanced_cross_entropy(scores, label)
+    pixels = losses.pixel_cross_entropy(scores, label)
+    ohem = losses.hard_mean(pixels, label, golden["thresh"], golden["min_kept"])
+    balanced = losses.image_balanced_mean(pixels, label)
     boundary = losses.boundary_cross_entropy(edges, target, label)
-    attention = losses.attention_to_edges(scores, label, edges, 0.8)
+    attention = losses.attention_to_edges(pixels, label, edges, 0.8)
     joint = ohem + 0.3 * boundary + 0.1 * attention
     joint.backward()
 
@@ -79,9 +80,10 @@ def test_no_pixel_on_a_boundary_adds_nothing_where_the_official_loss_is_nan() ->
     scores, label, edges = loss_inputs(2, 48, 64, 11)
     scores.requires_grad_()
     edges = torch.full_like(edges, 0.5)
-    attention = losses.attention_to_edges(scores, label, edges, 0.8)
+    pixels = losses.pixel_cross_entropy(scores, label)
+    attention = losses.attention_to_edges(pixels, label, edges, 0.8)
     assert attention.item() == 0
-    (losses.ohem_cross_entropy(scores, label, 0.7, 100_000) + 0.1 * attention).backward()
+    (losses.hard_mean(pixels, label, 0.7, 100_000) + 0.1 * attention).backward()
     assert scores.grad is not None
     assert scores.grad.norm().item() == pytest.approx(golden["grad_l2_seg"], rel=1e-8)
 
@@ -177,7 +179,7 @@ def test_the_hard_pixels_are_those_of_the_kth_smallest_probability(min_kept: int
     limit = probability.flatten().kthvalue(min(min_kept, probability.numel())).values.clamp(min=0.3)
     kept = valid & ((probability <= limit) | (valid.sum() < min_kept))
     with profile() as seen:
-        found = losses.ohem_cross_entropy(scores, label, 0.3, min_kept)
+        found = losses.hard_mean(losses.pixel_cross_entropy(scores, label), label, 0.3, min_kept)
     assert found == (every * kept).sum() / kept.sum()
     # It is slow on GPUs.
     assert "aten::kthvalue" not in {event.name for event in seen.function_events}
