@@ -197,6 +197,11 @@ class LossSettings(Strict):
             raise ValueError("class_weights must be null but with cross_entropy")
         return self
 
+    @property
+    def of_boundaries(self) -> bool:
+        """Whether the paper's boundary loss is a part of it."""
+        return self.name.startswith("joint_edge") and self.scales_weight * self.boundary_weight > 0
+
 
 class AugmentationSettings(Strict):
     """Random changes of a training image (see mfaranet.data.transforms)."""

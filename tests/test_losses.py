@@ -16,6 +16,7 @@ from torch._subclasses.fake_tensor import DataDependentOutputException, FakeTens
 from torch.autograd.profiler import profile
 
 import mfaranet
+from mfaranet.data.boundaries import boundary_target
 from mfaranet.data.record import DatasetRecord
 from mfaranet.errors import InputError
 from mfaranet.models.layers import Outputs
@@ -45,14 +46,15 @@ def test_every_loss(golden: dict[str, Any]) -> None:
     tolerance = 1e-8 if dtype == torch.float64 else 2e-5
     scores, label, edges = loss_inputs(*golden["n_h_w"], golden["seed"])
     scores, edges = scores.to(dtype).requires_grad_(), edges.to(dtype).requires_grad_()
-    target = losses.boundary_target(label)
+    target = boundary_target(label)
     assert target.sum() == golden["boundary_sum"]
     assert (label != 255).sum() == golden["n_valid"]
 
-    ohem = losses.ohem_cross_entropy(scores, label, golden["thresh"], golden["min_kept"])
-    balanced = losses.image_balanced_cross_entropy(scores, label)
+    pixels = losses.pixel_cross_entropy(scores, label)
+    ohem = losses.hard_mean(pixels, label, golden["thresh"], golden["min_kept"])
+    balanced = losses.image_balanced_mean(pixels, label)
     boundary = losses.boundary_cross_entropy(edges, target, label)
-    attention = losses.attention_to_edges(scores, label, edges, 0.8)
+    attention = losses.attention_to_edges(pixels, label, edges, 0.8)
     joint = ohem + 0.3 * boundary + 0.1 * attention
     joint.backward()
 
@@ -78,9 +80,10 @@ def test_no_pixel_on_a_boundary_adds_nothing_where_the_official_loss_is_nan() ->
     scores, label, edges = loss_inputs(2, 48, 64, 11)
     scores.requires_grad_()
     edges = torch.full_like(edges, 0.5)
-    attention = losses.attention_to_edges(scores, label, edges, 0.8)
+    pixels = losses.pixel_cross_entropy(scores, label)
+    attention = losses.attention_to_edges(pixels, label, edges, 0.8)
     assert attention.item() == 0
-    (losses.ohem_cross_entropy(scores, label, 0.7, 100_000) + 0.1 * attention).backward()
+    (losses.hard_mean(pixels, label, 0.7, 100_000) + 0.1 * attention).backward()
     assert scores.grad is not None
     assert scores.grad.norm().item() == pytest.approx(golden["grad_l2_seg"], rel=1e-8)
 
@@ -176,7 +179,7 @@ def test_the_hard_pixels_are_those_of_the_kth_smallest_probability(min_kept: int
     limit = probability.flatten().kthvalue(min(min_kept, probability.numel())).values.clamp(min=0.3)
     kept = valid & ((probability <= limit) | (valid.sum() < min_kept))
     with profile() as seen:
-        found = losses.ohem_cross_entropy(scores, label, 0.3, min_kept)
+        found = losses.hard_mean(losses.pixel_cross_entropy(scores, label), label, 0.3, min_kept)
     assert found == (every * kept).sum() / kept.sum()
     # It is slow on GPUs.
     assert "aten::kthvalue" not in {event.name for event in seen.function_events}
@@ -257,14 +260,22 @@ def test_params_refuses_a_loss_that_a_network_cannot_have(
 
 def test_boundary_target() -> None:
     golden = GOLDENS["boundary_mask"]
-    small = losses.boundary_target(torch.tensor(golden["small"]["label"])[None])
+    small = boundary_target(torch.tensor(golden["small"]["label"])[None])
     assert small[0, 0].long().tolist() == golden["small"]["mask"]
     stripes = torch.tensor([1] * 6 + [2] + [3] * 6).expand(1, 8, 13)
-    assert losses.boundary_target(stripes)[0, 0, 4].long().tolist() == golden["stripes_1_2_3"]["row"]
-    drawn = losses.boundary_target(make_label(1, 64, 96, 21))
+    assert boundary_target(stripes)[0, 0, 4].long().tolist() == golden["stripes_1_2_3"]["row"]
+    drawn = boundary_target(make_label(1, 64, 96, 21))
     assert drawn.sum() == golden["make_label(1,64,96,21)"]["sum"]
     digest = hashlib.sha256(drawn.to(torch.uint8).numpy().tobytes()).hexdigest()
     assert digest == golden["make_label(1,64,96,21)"]["sha256_of_uint8_bytes"]
+
+
+def test_a_boundary_target_that_is_there_is_taken() -> None:
+    scores, label, edges = loss_inputs(2, 48, 64, 11)
+    outputs: Outputs = {"out": scores, "scores": [scores], "boundaries": [edges]}
+    target = boundary_target(label)
+    made, given, other = (make_loss()(outputs, label, each)["boundary"] for each in (None, target, ~target))
+    assert made == given != other
 
 
 # The network, the loss and the learning rate of a case; the goldens' own names for the cases say the same.

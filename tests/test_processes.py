@@ -126,7 +126,7 @@ def test_a_loss_that_is_no_number_in_one_process_ends_all(tmp_path: Path) -> Non
 
 def epoch_images(loader: Any) -> list[torch.Tensor]:
     loader.sampler.set_epoch(1)
-    return [images for images, _ in loader]
+    return [images for images, *_ in loader]
 
 
 def test_a_share_without_a_label_keeps_no_process_waiting(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from PIL import Image
 from tiny import CLASSES, FACTS, TinyNetwork, curve, run_tiny, settings, whiten, write_data
 
 import mfaranet
+from mfaranet.data.boundaries import boundary_target
 from mfaranet.data.loading import training_loader
 from mfaranet.data.transforms import normalise
 from mfaranet.datasets.preparation import prepare
@@ -79,7 +80,7 @@ def test_two_trainings_may_end_together(data: Path, tmp_path: Path, monkeypatch:
 def batches(data: Path, epoch: int, rank: int = 0, processes: int = 1, **changes: Any) -> list[tuple[Any, Any]]:
     loader = training_loader(settings(**changes), data, rank, processes)
     loader.sampler.set_epoch(epoch)  # type: ignore[attr-defined]
-    return [(images, labels) for images, labels in loader]
+    return [(images, labels) for images, labels, *_ in loader]
 
 
 def test_an_epoch_has_order_and_augmentation_of_its_own(tmp_path: Path) -> None:
@@ -93,11 +94,19 @@ def test_an_epoch_has_order_and_augmentation_of_its_own(tmp_path: Path) -> None:
     assert len(set(every)) == 4 * 8
 
 
+def test_the_boundary_target_comes_with_the_batch_where_the_loss_has_it(data: Path) -> None:
+    _, labels, boundaries = next(iter(training_loader(settings(), data, 0, 1)))
+    assert torch.equal(boundaries, boundary_target(labels))
+    without = settings().loss.model_copy(update={"boundary_weight": 0.0})
+    assert len(next(iter(training_loader(settings().model_copy(update={"loss": without}), data, 0, 1)))) == 2
+    assert len(next(iter(training_loader(settings(loss="cross_entropy"), data, 0, 1)))) == 2
+
+
 def test_training_takes_each_epoch_as_its_own(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     seen, drawn = [], []
 
     def look(network: Any, loader: Any, *_: Any) -> dict[str, float]:
-        seen.append(sum(float(images.sum()) for images, _ in loader))
+        seen.append(sum(float(images.sum()) for images, *_ in loader))
         drawn.append(float(torch.rand(())))
         return {"total": 0.0}
 

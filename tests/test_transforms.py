@@ -16,11 +16,11 @@ from official import assert_stats, make_label
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
+from mfaranet.data.boundaries import boundary_target
 from mfaranet.data.conventions import IGNORE_INDEX, MEAN
 from mfaranet.data.transforms import Augmentation, Draw, normalise
 from mfaranet.schema import AugmentationSettings
 from mfaranet.sizes import InputSize
-from mfaranet.training.losses import boundary_target
 
 CASES = json.loads((Path(__file__).parent / "goldens" / "augmentation.json").read_text())["cases"]
 OFFICIAL = {"scale": (0.5, 2.0), "rotation": 10.0, "rotation_probability": 0.5, "flip_probability": 0.5}

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import ConcatDataset, DataLoader, Dataset, DistributedSampler
 
+from mfaranet.data.boundaries import boundary_target
 from mfaranet.data.prepared import SegmentationDataset
 from mfaranet.data.transforms import Augmentation
 from mfaranet.errors import InputError
@@ -39,8 +40,10 @@ class EpochSampler(DistributedSampler[Any]):
         return ((self.epoch, index) for index in super().__iter__())
 
 
-class TrainingImages(Dataset[tuple[Tensor, Tensor]]):
+class TrainingImages(Dataset[tuple[Tensor, ...]]):
     """Images (3, h, w), float32 in 0..255, and labels (h, w), uint8, of the crop's size, by epoch and index.
+
+    Where the loss is of boundaries too, their target (1, h, w), bool, is a third: here it is made beside the training.
 
     Raises:
         InputError: see SegmentationDataset.
@@ -50,6 +53,7 @@ class TrainingImages(Dataset[tuple[Tensor, Tensor]]):
         augmentation = Augmentation(settings.input_size, settings.crop_size, settings.augmentation)
         splits = ("train", "val") if settings.split == "trainval" else ("train",)
         self.seed = settings.seed
+        self.boundaries = settings.loss.of_boundaries
         parts = {split: SegmentationDataset(data, split, augmentation) for split in splits}
         self.images: ConcatDataset[tuple[Tensor, Tensor]] = ConcatDataset(parts.values())
         self.names = [f"{split}/{stem}" for split, part in parts.items() for stem in part.stems]
@@ -57,11 +61,11 @@ class TrainingImages(Dataset[tuple[Tensor, Tensor]]):
     def __len__(self) -> int:
         return len(self.images)
 
-    def __getitem__(self, key: tuple[int, int]) -> tuple[Tensor, Tensor]:
+    def __getitem__(self, key: tuple[int, int]) -> tuple[Tensor, ...]:
         epoch, index = key
         random.seed(derived_seed("augmentation", self.seed, epoch, index))
         image, label = self.images[index]
-        return image, label
+        return (image, label, boundary_target(label[None])[0]) if self.boundaries else (image, label)
 
 
 def training_loader(settings: TrainSettings, data: Path, rank: int, processes: int) -> "DataLoader[Any]":

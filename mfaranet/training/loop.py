@@ -25,6 +25,7 @@ from mfaranet.measure.machine import allow_tf32, choose_device
 from mfaranet.models.layers import Outputs
 from mfaranet.schema import TrainSettings
 from mfaranet.sizes import InputSize
+from mfaranet.training.convolution import QuickConvolutions
 from mfaranet.training.distributed import launched, make_fabric, process_facts, share_buffers
 from mfaranet.training.losses import Loss, class_weights
 from mfaranet.training.nonfinite import FirstNonFinite
@@ -154,8 +155,9 @@ class _Supervised(nn.Module):
         self.network = network
         self.criterion = criterion
 
-    def forward(self, images: Tensor, labels: Tensor) -> dict[str, Tensor]:
-        outputs: Outputs = self.network(images)
+    def forward(self, images: Tensor, labels: Tensor, boundaries: Tensor | None = None) -> dict[str, Tensor]:
+        with QuickConvolutions():
+            outputs: Outputs = self.network(images)
         if not isinstance(outputs, dict) or "out" not in outputs:
             name = type(self.network).__name__
             mend = "; train the whole one, and list it in run.pruned" if name == "MFARANetPruned" else ""
@@ -163,7 +165,7 @@ class _Supervised(nn.Module):
                 f"{name} gives a {type(outputs).__name__.lower()} in training mode, not a dictionary with `out`, "
                 f"and so is not trained{mend}"
             )
-        return self.criterion(outputs, labels)
+        return self.criterion(outputs, labels, boundaries)
 
 
 def validate(model: nn.Module, dataset: SegmentationDataset, size: InputSize, fabric: Fabric) -> float:
@@ -192,13 +194,13 @@ def _train_epoch(
     network.train()
     sums: dict[str, Tensor] = {}
     for batch in loader:
-        images, labels = fabric.to_device(batch)
+        batch = fabric.to_device(batch)
         optimizer.zero_grad()
         for part in range(accumulate):
             # Every n-th image, as n processes would take them: the parts are those of that many processes.
-            chosen = slice(part, None, accumulate)
+            images, labels, *boundaries = (each[part::accumulate] for each in batch)
             with fabric.no_backward_sync(network, enabled=part < accumulate - 1):  # type: ignore[arg-type]
-                terms = network(normalise(images[chosen]), labels[chosen].long())
+                terms = network(normalise(images), labels.long(), *boundaries)
                 fabric.backward(terms["total"] / accumulate)
             watch.look(terms)
             for name, value in terms.items():

@@ -6,16 +6,19 @@ to the host.
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+from torch.utils.checkpoint import checkpoint
 
+from mfaranet.data.boundaries import boundary_target
 from mfaranet.data.conventions import IGNORE_INDEX
 from mfaranet.data.record import DatasetRecord
 from mfaranet.errors import InputError
-from mfaranet.models.layers import Outputs, resize_to
+from mfaranet.models.layers import Outputs, resized
 from mfaranet.schema import LossSettings
 
 JOINT = ("joint_edge_ohem", "joint_edge")
@@ -44,13 +47,29 @@ def class_weights(record: DatasetRecord, offset: float) -> Tensor:
     return (1 / torch.log(offset + share)).float()
 
 
-def ohem_cross_entropy(logits: Tensor, labels: Tensor, threshold: float, min_kept: int) -> Tensor:
-    """Cross entropy of the hard pixels of the whole batch.
+def pixel_cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
+    """Cross entropy of each pixel, (N, H, W), 0 where it is ignored; logits of another size are resized first.
+
+    Logits and labels are all that is kept for the gradient, no map of every class at the labels' size: those are made
+    again, image by image.
+    """
+    images = zip(logits.unbind(), labels.unbind(), strict=True)
+    return torch.stack([checkpoint(_of_image, *each, use_reentrant=False, preserve_rng_state=False) for each in images])
+
+
+def _of_image(logits: Tensor, labels: Tensor) -> Tensor:
+    # With the classes of a pixel side by side, the gradient of the resizing takes a quarter of the time on a CPU.
+    logits = _at(logits[None].contiguous(memory_format=torch.channels_last), labels.shape)
+    pixels = logits.permute(0, 2, 3, 1).flatten(0, 2)
+    return F.cross_entropy(pixels, labels.flatten(), ignore_index=IGNORE_INDEX, reduction="none").view_as(labels)
+
+
+def hard_mean(losses: Tensor, labels: Tensor, threshold: float, min_kept: int) -> Tensor:
+    """OHEM: the mean of the ``pixel_cross_entropy`` (N, H, W) of the hard pixels of the whole batch.
 
     Hard is a probability of the true class up to ``threshold``, or up to the ``min_kept``-th smallest one where
     that is more; with fewer than ``min_kept`` valid pixels all of them count.
     """
-    losses = F.cross_entropy(logits, labels, ignore_index=IGNORE_INDEX, reduction="none")
     valid = labels != IGNORE_INDEX
     # An ignored pixel has loss 0, so probability 1: it is never among the hard ones.
     probability = torch.exp(-losses.detach())
@@ -62,13 +81,12 @@ def ohem_cross_entropy(logits: Tensor, labels: Tensor, threshold: float, min_kep
     return (losses * kept).sum() / kept.sum().clamp(min=1)
 
 
-def image_balanced_cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
-    """Cross entropy with class weights from each image's own label, summed over the images (not averaged).
+def image_balanced_mean(losses: Tensor, labels: Tensor) -> Tensor:
+    """Means of each image's ``pixel_cross_entropy`` (N, H, W), with class weights from its label, and their sum.
 
     A class with a share s of an image's valid pixels weighs 2 - s there. An image without valid pixels adds 0,
     where the official code adds 0/0; the gradients are the same.
     """
-    losses = F.cross_entropy(logits, labels, ignore_index=IGNORE_INDEX, reduction="none")
     pixels = labels.flatten(1)
     # Not bincount: on a GPU that waits for its largest value.
     counts = torch.zeros(len(labels), IGNORE_INDEX + 1, device=labels.device)
@@ -81,8 +99,17 @@ def image_balanced_cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
     return ((weights * losses).sum(dim=(1, 2)) / total.clamp(min=1)).sum()
 
 
+def attention_to_edges(losses: Tensor, labels: Tensor, boundary_logits: Tensor, threshold: float) -> Tensor:
+    """image_balanced_mean over the pixels whose predicted boundary logit (N, 1, H, W) is above the threshold.
+
+    The threshold is on the raw logit, as in the official code. The boundary head gets no gradient from it.
+    """
+    on_edge = boundary_logits.squeeze(1) > threshold
+    return image_balanced_mean(losses, labels.where(on_edge, IGNORE_INDEX))
+
+
 def boundary_cross_entropy(logits: Tensor, target: Tensor, labels: Tensor) -> Tensor:
-    """Binary cross entropy of boundary logits and target (both N, 1, H, W), balanced over the whole batch.
+    """Binary cross entropy of boundary logits and target (N, 1, H, W), bool, balanced over the whole batch.
 
     A boundary pixel weighs the share of the others, and the other way round; the mean is over all pixels, ignored ones
     too, of the images whose labels (N, H, W) have a pixel that is not.
@@ -91,27 +118,8 @@ def boundary_cross_entropy(logits: Tensor, target: Tensor, labels: Tensor) -> Te
     # Exactly 1 where all are. An image without a label has no boundary, so the means over all images have its zeros.
     correction = len(labelled) / labelled.sum().clamp(min=1)
     share = target.mean(dtype=torch.float32) * correction
-    weights = torch.where(target == 1, 1 - share, share) * labelled.view(-1, 1, 1, 1)
-    return F.binary_cross_entropy_with_logits(logits, target, weights) * correction
-
-
-def attention_to_edges(logits: Tensor, labels: Tensor, boundary_logits: Tensor, threshold: float) -> Tensor:
-    """Image-balanced cross entropy where the predicted boundary logit (N, 1, H, W) is above the threshold.
-
-    The threshold is on the raw logit, as in the official code. The boundary head gets no gradient from it.
-    """
-    on_edge = boundary_logits.squeeze(1) > threshold
-    return image_balanced_cross_entropy(logits, labels.where(on_edge, IGNORE_INDEX))
-
-
-def boundary_target(labels: Tensor) -> Tensor:
-    """Boundary map (N, 1, H, W), float32: 1 where the 5x5 mean of the label values differs from the centre.
-
-    Ignored regions count as a value of their own, so their outlines are boundaries too.
-    """
-    values = labels.unsqueeze(1).float()
-    total = F.avg_pool2d(F.pad(values, (2, 2, 2, 2), mode="reflect"), 5, stride=1, divisor_override=1)
-    return (total != 25 * values).float()
+    weights = torch.where(target, 1 - share, share) * labelled.view(-1, 1, 1, 1)
+    return F.binary_cross_entropy_with_logits(logits, target.float(), weights) * correction
 
 
 @dataclass(frozen=True)
@@ -149,25 +157,25 @@ class Loss:
                 "so both must be 0"
             )
 
-    def __call__(self, outputs: Outputs, labels: Tensor) -> dict[str, Tensor]:
+    def __call__(self, outputs: Outputs, labels: Tensor, boundaries: Tensor | None = None) -> dict[str, Tensor]:
         """Outputs of a network in training mode and labels (N, H, W) in; ``total`` and its unweighted terms out.
 
-        A term is the sum over the scales. Maps smaller than the label are resized to it first.
+        A term is the sum over the scales. Maps smaller than the label are resized to it first. ``boundaries`` is the
+        boundary_target of the labels, where it is made already.
 
         Raises:
             InputError: see ``check``.
         """
         self.check(scores=bool(outputs.get("scores")), boundaries=bool(outputs.get("boundaries")))
-        size = (labels.shape[-2], labels.shape[-1])
         terms = {}
         joint = bool(outputs.get("scores")) and self.settings.scales_weight > 0
         if not (joint and outputs.get("out_is_score", False)):
-            terms["output"] = self._plain(_at(outputs["out"], size), labels)
-        auxiliary = [self._plain(_at(logits, size), labels) for logits in outputs.get("auxiliary", [])]
+            terms["output"] = self._plain(outputs["out"], labels)
+        auxiliary = [self._plain(logits, labels) for logits in outputs.get("auxiliary", [])]
         if auxiliary:
             terms["auxiliary"] = torch.stack(auxiliary).sum()
         if joint:
-            terms |= self._joint_terms(outputs, labels, size)
+            terms |= self._joint_terms(outputs, labels, boundaries)
         weights = {
             "auxiliary": self.settings.auxiliary_weight,
             "scales": self.settings.scales_weight,
@@ -177,39 +185,35 @@ class Loss:
         total = torch.stack([weights.get(term, 1.0) * value for term, value in terms.items()]).sum()
         return {"total": total, **terms}
 
-    def _joint_terms(self, outputs: Outputs, labels: Tensor, size: tuple[int, int]) -> dict[str, Tensor]:
-        scores = [_at(score, size) for score in outputs["scores"]]
-        terms = {"scales": torch.stack([self._segmentation(score, labels) for score in scores]).sum()}
-        edges = [_at(boundary, size) for boundary in outputs.get("boundaries", [])]
-        if edges and self.settings.name in JOINT:
-            target = boundary_target(labels)
+    def _joint_terms(self, outputs: Outputs, labels: Tensor, target: Tensor | None) -> dict[str, Tensor]:
+        if self.settings.name not in JOINT:
+            return {"scales": torch.stack([self._plain(score, labels) for score in outputs["scores"]]).sum()}
+        losses = [pixel_cross_entropy(score, labels) for score in outputs["scores"]]
+        mean = self._hard_mean if self.settings.name == "joint_edge_ohem" else image_balanced_mean
+        terms = {"scales": torch.stack([mean(each, labels) for each in losses]).sum()}
+        if outputs.get("boundaries"):
+            target = boundary_target(labels) if target is None else target
+            edges = [_at(boundary, labels.shape[-2:]) for boundary in outputs["boundaries"]]
             terms["boundary"] = torch.stack([boundary_cross_entropy(edge, target, labels) for edge in edges]).sum()
             attention = [
-                attention_to_edges(score, labels, edge, self.settings.attention_threshold)
-                for score, edge in zip(scores, edges, strict=True)
+                attention_to_edges(each, labels, edge, self.settings.attention_threshold)
+                for each, edge in zip(losses, edges, strict=True)
             ]
             terms["attention"] = torch.stack(attention).sum()
         return terms
 
-    def _segmentation(self, score: Tensor, labels: Tensor) -> Tensor:
-        if self.settings.name == "joint_edge_ohem":
-            return self._ohem(score, labels)
-        if self.settings.name == "joint_edge":
-            return image_balanced_cross_entropy(score, labels)
-        return self._plain(score, labels)
-
     def _plain(self, logits: Tensor, labels: Tensor) -> Tensor:
         if self.settings.name == "ohem":
-            return self._ohem(logits, labels)
-        return cross_entropy(logits, labels, self.class_weights)
+            return self._hard_mean(pixel_cross_entropy(logits, labels), labels)
+        return cross_entropy(_at(logits, labels.shape[-2:]), labels, self.class_weights)
 
-    def _ohem(self, logits: Tensor, labels: Tensor) -> Tensor:
+    def _hard_mean(self, losses: Tensor, labels: Tensor) -> Tensor:
         least = self.settings.ohem_min_kept
         # A share is of all pixels: to count those with a label would wait for the device.
         pixels = least if isinstance(least, int) else math.ceil(least * labels.numel())
-        return ohem_cross_entropy(logits, labels, self.settings.ohem_threshold, pixels)
+        return hard_mean(losses, labels, self.settings.ohem_threshold, pixels)
 
 
-def _at(maps: Tensor, size: tuple[int, int]) -> Tensor:
+def _at(maps: Tensor, size: Sequence[int]) -> Tensor:
     """Maps at the label's size, and in single precision at least: in half, a sum over an image overflows."""
-    return resize_to(maps.to(torch.promote_types(maps.dtype, torch.float32)), size)
+    return resized(maps.to(torch.promote_types(maps.dtype, torch.float32)), (size[0], size[1]), align_corners=True)

@@ -1,0 +1,95 @@
+"""Convolutions of a training step on a CPU, by the quickest kernels that PyTorch brings.
+
+By itself PyTorch takes oneDNN's, whose 3x3 convolutions of float32 multiply as often as the formula does, and which
+copies the features of 1x1 ones to a layout of its own. NNPACK's do a 3x3 convolution by Winograd's algorithm, with a
+third of the multiplications or less, and a 1x1 convolution is a matrix product. Measured by ``benchmarks.step``.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+from torch.overrides import TorchFunctionMode
+
+_ONE, _NONE = (1, 1), (0, 0)
+
+
+class QuickConvolutions(TorchFunctionMode):
+    """In this context, ``F.conv2d`` of float32 on a CPU goes the quickest way, forwards and, later, backwards.
+
+    The sums are rounded in another order: numbers differ in the last bits, by Winograd's in some more.
+    """
+
+    def __torch_function__(
+        self, func: Callable[..., Any], types: Any, args: Sequence[Any] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        return (_conv2d if func is F.conv2d else func)(*args, **(kwargs or {}))
+
+
+def _conv2d(
+    features: Tensor,
+    weight: Tensor,
+    bias: Tensor | None = None,
+    stride: Any = 1,
+    padding: Any = 0,
+    dilation: Any = 1,
+    groups: int = 1,
+) -> Tensor:
+    plain = (features.dtype, features.device.type, stride, groups) == (torch.float32, "cpu", _ONE, 1)
+    if plain and not torch.is_autocast_enabled("cpu"):
+        if (weight.shape[2:], padding) == (_ONE, _NONE):
+            return _product(features, weight, bias)
+        if (weight.shape[2:], padding, dilation) == ((3, 3), _ONE, _ONE) and torch._nnpack_available():
+            result: Tensor = _Winograd.apply(features, weight, bias)
+            return result
+    return F.conv2d(features, weight, bias, stride, padding, dilation, groups)
+
+
+def _product(features: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+    # Not ``@``, which would lay the images side by side first.
+    kernels, pixels = weight.flatten(1).expand(len(features), -1, -1), features.flatten(2)
+    result = torch.bmm(kernels, pixels) if bias is None else torch.baddbmm(bias[:, None], kernels, pixels)
+    return result.view(len(features), len(weight), *features.shape[2:])
+
+
+class _Winograd(torch.autograd.Function):
+    """3x3, of stride 1 and padding 1."""
+
+    @staticmethod
+    def forward(ctx: Any, features: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+        ctx.save_for_backward(features, weight)
+        ctx.bias = bias is not None
+        return _winograd(features, weight, bias)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
+        features, weight = ctx.saved_tensors
+        of_features = None
+        if ctx.needs_input_grad[0]:
+            # The same convolution with the kernels turned and the channels exchanged.
+            of_features = _winograd(gradient, weight.flip(2, 3).transpose(0, 1).contiguous(), None)
+        # Of the kernels it is none, and oneDNN is quick in this layout.
+        _, of_weight, of_bias = torch.ops.aten.convolution_backward(
+            gradient.contiguous(),
+            features,
+            weight,
+            [len(weight)] if ctx.bias else None,
+            _ONE,
+            _ONE,
+            _ONE,
+            False,
+            _NONE,
+            1,
+            [False, True, ctx.bias],
+        )
+        return of_features, of_weight, of_bias
+
+
+def _winograd(features: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+    # Image by image: of several together NNPACK is slower than oneDNN.
+    results = [
+        torch._nnpack_spatial_convolution(image, weight, bias, _ONE, _ONE) for image in features.unsqueeze(1).unbind()
+    ]
+    return torch.cat(results)

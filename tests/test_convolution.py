@@ -1,0 +1,68 @@
+"""Quick convolutions are convolutions."""
+
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+from torch._subclasses.fake_tensor import FakeTensorMode
+from torch.autograd.profiler import profile
+from torch.nn.functional import conv2d
+
+from mfaranet.training.convolution import QuickConvolutions
+
+CASES: dict[str, tuple[tuple[int, ...], dict[str, Any]]] = {
+    "3x3": ((8, 6, 3, 3), {"padding": (1, 1)}),
+    "1x1": ((8, 6, 1, 1), {}),
+    "strided": ((8, 6, 3, 3), {"padding": (1, 1), "stride": (2, 2)}),
+    "strided 1x1": ((8, 6, 1, 1), {"stride": (2, 2)}),
+    "dilated": ((8, 6, 3, 3), {"padding": (2, 2), "dilation": (2, 2)}),
+    "grouped": ((8, 3, 3, 3), {"padding": (1, 1), "groups": 2}),
+    "wide": ((8, 6, 3, 3), {"padding": (2, 2)}),
+}
+
+
+def results(case: str, dtype: torch.dtype, *, bias: bool) -> list[Tensor]:
+    shape, options = CASES[case]
+    torch.manual_seed(0)
+    leaves = [torch.randn(size).to(dtype).requires_grad_() for size in ((3, 6, 17, 14), shape, shape[:1])]
+    features, weight, offset = leaves
+    options = {"stride": (1, 1), "padding": (0, 0), "dilation": (1, 1), "groups": 1} | options
+    output = conv2d(features, weight, offset if bias else None, **options)
+    gradients = torch.autograd.grad((output * torch.randn_like(output)).sum(), leaves[: 2 + bias])
+    return [output, *gradients]
+
+
+@pytest.mark.parametrize("bias", [True, False])
+@pytest.mark.parametrize("case", CASES)
+def test_numbers(case: str, bias: bool) -> None:
+    for dtype in (torch.float32, torch.float64):
+        expected = results(case, dtype, bias=bias)
+        with QuickConvolutions():
+            found = results(case, dtype, bias=bias)
+        for each, same in zip(found, expected, strict=True):
+            if dtype == torch.float64:
+                assert torch.equal(each, same)
+            else:
+                torch.testing.assert_close(each, same, rtol=1e-4, atol=1e-5 * same.abs().max().item())
+
+
+@pytest.mark.parametrize(
+    ("case", "kernel"), [("3x3", "aten::_nnpack_spatial_convolution"), ("1x1", "aten::bmm"), ("dilated", None)]
+)
+def test_the_kernels(case: str, kernel: str | None) -> None:
+    if not torch._nnpack_available():
+        pytest.skip("this build of PyTorch has no NNPACK for this CPU")
+    with profile() as seen, QuickConvolutions():
+        results(case, torch.float32, bias=False)
+    names = {event.name for event in seen.function_events}
+    assert kernel is None or kernel in names
+    assert ("aten::conv2d" in names) == (kernel is None)
+
+
+def test_elsewhere_nothing_changes() -> None:
+    with QuickConvolutions(), torch.autocast("cpu", torch.bfloat16):
+        assert results("3x3", torch.float32, bias=True)[0].dtype == torch.bfloat16
+    with FakeTensorMode(), QuickConvolutions():
+        images, weight = torch.zeros(2, 3, 8, 8, device="cuda"), torch.zeros(4, 3, 3, 3, device="cuda")
+        assert conv2d(images, weight, None, (1, 1), (1, 1)).device.type == "cuda"
