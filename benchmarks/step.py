@@ -19,7 +19,7 @@ import torch
 import mfaranet
 from benchmarks import baseline
 from mfaranet.data.boundaries import boundary_target
-from mfaranet.measure.latency import _peak_memory
+from mfaranet.measure.latency import peak_memory
 from mfaranet.params import load
 from mfaranet.training.loop import _Supervised
 from mfaranet.training.losses import Loss
@@ -75,7 +75,7 @@ def times(rounds: int, size: int, batch: int) -> list[list[float]]:
 def peak(form: str, size: int, batch: int) -> int:
     """Bytes that a step adds to this process."""
     step = make_step(form, size, batch)
-    found = _peak_memory(lambda _: step(), torch.empty(0))
+    found = peak_memory(lambda _: step(), torch.empty(0))
     assert found is not None, "peak memory is read from Linux's /proc"
     return found
 

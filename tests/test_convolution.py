@@ -9,7 +9,7 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.autograd.profiler import profile
 from torch.nn.functional import conv2d
 
-from mfaranet.training.convolution import QuickConvolutions
+from mfaranet.models.convolution import QuickConvolutions
 
 CASES: dict[str, tuple[tuple[int, ...], dict[str, Any]]] = {
     "3x3": ((8, 6, 3, 3), {"padding": (1, 1)}),

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 import torch
+import torch.nn.functional as F
 from test_export import leave_out_repetitions, warm_up
 from torch import Tensor, nn
 
@@ -11,6 +12,7 @@ import mfaranet
 from mfaranet.data.transforms import normalise
 from mfaranet.deployment.deploy import Deployed
 from mfaranet.deployment.label_maps import LabelMaps
+from mfaranet.deployment.pooling import MaxPool
 from mfaranet.deployment.warping import DeployedWarp, DeployedWarpGrid
 from mfaranet.errors import InputError
 from mfaranet.models.layers import Upsampling
@@ -18,6 +20,9 @@ from mfaranet.models.mfaranet import Warp, WarpGrid
 
 SEE_THE_IMAGE_OTHERWISE = {"aglnet", "cgnet", "edanet", "enet", "erfnet", "espnet", "mininet_v2"}
 """Networks that pool the image, or join it to features, beside convolving it."""
+
+TOLERANCE = 1e-4
+"""Times the largest distance of a logit from its class's mean over the image; Winograd's sums round more."""
 
 
 def photographs(count: int, height: int, width: int) -> Tensor:
@@ -33,9 +38,9 @@ def assert_deploys(model: nn.Module, images: Tensor, labels: bool = True) -> Dep
         found = deployed(images)
         label_maps = mfaranet.deploy(model, (64, 96), labels=True)(images) if labels else found.argmax(1).byte()
     scale = float((expected - expected.mean((2, 3), keepdim=True)).abs().max())
-    torch.testing.assert_close(found, expected, rtol=0, atol=1e-5 * scale)
+    torch.testing.assert_close(found, expected, rtol=0, atol=TOLERANCE * scale)
     first, second = expected.topk(2, dim=1).values.unbind(1)
-    clear = first - second > 2e-5 * scale
+    clear = first - second > 2 * TOLERANCE * scale
     assert (label_maps == expected.argmax(1))[clear].all()
     assert (label_maps.dtype, label_maps.shape) == (torch.uint8, expected.argmax(1).shape)
     assert clear.float().mean() > 0.99
@@ -120,3 +125,21 @@ def test_label_maps(align_corners: bool, scores: tuple[int, ...], size: tuple[in
 def test_images_that_are_not_rgb() -> None:
     with pytest.raises(InputError, match="ENet cannot be deployed: it does not take RGB images"):
         mfaranet.deploy(mfaranet.get_model("enet", in_channels=4))
+
+
+@pytest.mark.parametrize("size", [(7, 9), (8, 10), (1, 1), (2, 3)])
+def test_pooling(size: tuple[int, int]) -> None:
+    features = torch.randn(2, 3, *size)
+    with torch.inference_mode():
+        assert torch.equal(MaxPool()(features), F.max_pool2d(features, 3, 2, 1))
+    assert MaxPool()(features.requires_grad_()).requires_grad  # by PyTorch's, which knows the gradient
+
+
+@pytest.mark.parametrize(("name", "winograd"), [("mfaranet", True), ("bisenet_v1", True), ("fast_scnn", False)])
+def test_memory_format(name: str, winograd: bool) -> None:
+    if not torch._nnpack_available():
+        pytest.skip("this PyTorch has no NNPACK")
+    deployed = mfaranet.deploy(mfaranet.get_model(name))
+    assert deployed.winograd == winograd
+    kernels = next(m.weight for m in deployed.modules() if isinstance(m, nn.Conv2d) and m.in_channels > 3)
+    assert kernels.is_contiguous(memory_format=deployed.memory_format)

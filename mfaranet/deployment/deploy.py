@@ -1,6 +1,7 @@
 """A network ready for use: photographs in, logits or label maps out, as fast as it goes with the same result."""
 
 import copy
+from contextlib import nullcontext
 
 import torch
 from torch import Tensor, fx, nn
@@ -8,8 +9,10 @@ from torch import Tensor, fx, nn
 from mfaranet.data.conventions import MEAN, STD
 from mfaranet.deployment.folding import fold_batch_norm
 from mfaranet.deployment.label_maps import LabelMaps
+from mfaranet.deployment.pooling import pool_separately
 from mfaranet.deployment.warping import score_before_warping, warp_by_places
 from mfaranet.errors import InputError
+from mfaranet.models.convolution import QuickConvolutions, is_winograd
 from mfaranet.models.layers import Upsampling
 from mfaranet.models.mfaranet import MFARANet
 from mfaranet.models.pruned import traced
@@ -25,19 +28,26 @@ class Deployed(nn.Module):
     mean: Tensor
     deviation: Tensor | None
 
-    def __init__(self, network: nn.Module, labels: bool, deviation_folded: bool) -> None:
+    def __init__(self, network: nn.Module, *, labels: bool, deviation_folded: bool, winograd: bool) -> None:
         super().__init__()
         self.network = network
         self.labels = labels
+        self.winograd = winograd
         self.register_buffer("mean", _per_channel(MEAN))
         self.register_buffer("deviation", None if deviation_folded else _per_channel(STD))
 
+    @property
+    def memory_format(self) -> torch.memory_format:
+        """Of weights and features: Winograd's kernels want planes, others are quicker with pixels in a row."""
+        return torch.contiguous_format if self.winograd else torch.channels_last
+
     def forward(self, images: Tensor) -> Tensor:
         # The mean cannot be a bias of the first convolution: what that pads an image with has the mean colour.
-        images = images.contiguous(memory_format=torch.channels_last) - self.mean
+        images = images.contiguous(memory_format=self.memory_format) - self.mean
         if self.deviation is not None:
             images = images / self.deviation
-        scores: Tensor = self.network(images)
+        with QuickConvolutions() if self.winograd and not torch.compiler.is_compiling() else nullcontext():
+            scores: Tensor = self.network(images)
         if not self.labels:
             return scores
         return scores[:, 0] if scores.dtype == torch.uint8 else scores.argmax(1).to(torch.uint8)
@@ -47,9 +57,10 @@ def deploy(model: nn.Module, size: Size | None = None, *, labels: bool = False) 
     """A copy of a network for inference alone, on the device of ``model``, which stays as it is.
 
     Up to rounding, its logits are those of ``model`` on normalised images. Normalisation is part of the convolutions,
-    that of the image too where these alone see it; channels are stored pixel by pixel (channels_last); what only
-    training needs is gone; MFARANet's flow and sampling have the form of ``warping``. What does not apply to a network
-    is left out.
+    that of the image too where these alone see it; what only training needs is gone; MFARANet's flow and sampling have
+    the form of ``warping``. On a CPU a network that consists of 3x3 convolutions for the most part has them by
+    Winograd's algorithm (see models.convolution); others store channels pixel by pixel (channels_last), as on a GPU.
+    What does not apply to a network is left out.
 
     Args:
         model: a network of images of three channels.
@@ -72,8 +83,11 @@ def deploy(model: nn.Module, size: Size | None = None, *, labels: bool = False) 
     last = getattr(network, "final_upsampling", None)
     if labels and isinstance(last, Upsampling):
         network.final_upsampling = LabelMaps(last)
-    deployed = Deployed(network, labels, deviation_folded).eval()
-    deployed.to(like.device, like.dtype).to(memory_format=torch.channels_last)
+    winograd = (like.device.type, like.dtype) == ("cpu", torch.float32) and _mostly_winograd(network)
+    if winograd:
+        pool_separately(network)
+    deployed = Deployed(network, labels=labels, deviation_folded=deviation_folded, winograd=winograd).eval()
+    deployed.to(like.device, like.dtype).to(memory_format=deployed.memory_format)
     if size:
         with torch.inference_mode():
             deployed(torch.zeros(1, 3, *size, dtype=torch.uint8, device=like.device))
@@ -94,6 +108,23 @@ def _needed(network: nn.Module) -> nn.Module:
         if not ran.intersection(module.modules()):
             setattr(network, name, nn.ModuleList())
     return network
+
+
+def _mostly_winograd(network: nn.Module) -> bool:
+    """Whether more than half of the multiplications are those of convolutions that QuickConvolutions can do so."""
+    if not torch._nnpack_available():
+        return False
+    done = {True: 0, False: 0}
+
+    def count(conv: nn.Conv2d, _: object, features: Tensor) -> None:
+        done[is_winograd(conv)] += conv.weight.numel() * features.shape[-2] * features.shape[-1]
+
+    handles = [m.register_forward_hook(count) for m in network.modules() if isinstance(m, nn.Conv2d)]
+    with torch.no_grad():
+        network(_image())
+    for handle in handles:
+        handle.remove()
+    return done[True] > done[False]
 
 
 @torch.no_grad()

@@ -22,10 +22,10 @@ from mfaranet.errors import InputError
 from mfaranet.evaluation.inference import PROTOCOLS, InputSizes, predict_split
 from mfaranet.evaluation.metrics import confusion_matrix, intersection_over_union
 from mfaranet.measure.machine import allow_tf32, choose_device
+from mfaranet.models.convolution import QuickConvolutions
 from mfaranet.models.layers import Outputs
 from mfaranet.schema import TrainSettings
 from mfaranet.sizes import InputSize
-from mfaranet.training.convolution import QuickConvolutions
 from mfaranet.training.distributed import launched, make_fabric, process_facts, share_buffers
 from mfaranet.training.losses import Loss, class_weights
 from mfaranet.training.nonfinite import FirstNonFinite

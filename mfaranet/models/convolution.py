@@ -1,8 +1,9 @@
-"""Convolutions of a training step on a CPU, by the quickest kernels that PyTorch brings.
+"""Convolutions on a CPU by the quickest kernels that PyTorch brings, in training and in deployed networks.
 
 By itself PyTorch takes oneDNN's, whose 3x3 convolutions of float32 multiply as often as the formula does, and which
 copies the features of 1x1 ones to a layout of its own. NNPACK's do a 3x3 convolution by Winograd's algorithm, with a
-third of the multiplications or less, and a 1x1 convolution is a matrix product. Measured by ``benchmarks.step``.
+third of the multiplications or less, and a 1x1 convolution is a matrix product. Measured by ``benchmarks.step``
+and ``benchmarks.inference``.
 """
 
 from collections.abc import Callable, Sequence
@@ -10,10 +11,16 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 _ONE, _NONE = (1, 1), (0, 0)
+
+
+def is_winograd(conv: nn.Conv2d) -> bool:
+    """Whether it is one that QuickConvolutions does by Winograd's algorithm, where there is NNPACK."""
+    form = (conv.kernel_size, conv.stride, conv.padding, conv.dilation, conv.groups)
+    return form == ((3, 3), _ONE, _ONE, _ONE, 1)
 
 
 class QuickConvolutions(TorchFunctionMode):
@@ -92,4 +99,4 @@ def _winograd(features: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
     results = [
         torch._nnpack_spatial_convolution(image, weight, bias, _ONE, _ONE) for image in features.unsqueeze(1).unbind()
     ]
-    return torch.cat(results)
+    return results[0] if len(results) == 1 else torch.cat(results)
