@@ -4,6 +4,7 @@ OpenCV resizes and rotates, as in the official code, and chance is drawn in its 
 ``random.seed`` a crop is the same to the last bit of its label.
 """
 
+import math
 import random
 from dataclasses import dataclass
 from typing import Any
@@ -74,6 +75,8 @@ class Augmentation:
     def apply(self, image: Tensor, label: Tensor, draw: Draw) -> tuple[Tensor, Tensor]:
         """Augment an image (3, H, W), RGB, and its label (H, W), both uint8, by a given draw of ``self.draw``.
 
+        Of the steps no more is computed than the crop needs; it is the same to the bit as if each step were done whole.
+
         Returns the image (3, h, w), float32 in 0..255, not yet normalised, and its label (h, w), uint8, of the size
         ``crop``; the image's memory is interleaved, (h, w, 3), until the loader stacks it in a batch.
 
@@ -84,24 +87,97 @@ class Augmentation:
         # the start, so that it holds in a worker however that was made; it costs nothing.
         cv2.setNumThreads(0)
         # The image is float before anything is interpolated: uint8 would be rounded at every step.
-        pixels = image.permute(1, 2, 0).numpy().astype(np.float32)
-        pixels = self._move(pixels, draw, cv2.INTER_LINEAR, _MEAN_COLOUR)
-        classes = self._move(label.numpy(), draw, cv2.INTER_NEAREST, (IGNORE_INDEX,))
+        pixels = self._move(image.permute(1, 2, 0).numpy(), np.float32, draw, cv2.INTER_LINEAR, _MEAN_COLOUR)
+        classes = self._move(label.numpy(), np.uint8, draw, cv2.INTER_NEAREST, (IGNORE_INDEX,))
         return torch.from_numpy(pixels).permute(2, 0, 1), torch.from_numpy(classes)
 
-    def _move(self, pixels: Pixels, draw: Draw, interpolation: int, fill: tuple[float, ...]) -> Pixels:
-        height, width = self.size.of(pixels.shape[:2])
-        pixels = cv2.resize(pixels, (width, height), interpolation=interpolation)
-        # By the factor, not to a size: OpenCV samples by the factor it is given, before the size is rounded.
-        pixels = cv2.resize(pixels, None, fx=draw.scale, fy=draw.scale, interpolation=interpolation)
-        if draw.angle is not None:
-            pixels = _rotate(pixels, draw.angle, interpolation, fill)
+    def _move(
+        self, pixels: Pixels, dtype: npt.DTypeLike, draw: Draw, interpolation: int, fill: tuple[float, ...]
+    ) -> Pixels:
+        size = self.size.of(pixels.shape[:2])
+        if pixels.shape[:2] != size:
+            pixels = cv2.resize(pixels.astype(dtype), size[::-1], interpolation=interpolation)
+        window = _Window.of(size, self.crop, draw)
+        height, width = _sufficient(size, draw.scale, window.needed)
+        # Without a copy where neither the type nor the scale asks for one.
+        pixels = pixels[:height, :width].astype(dtype, copy=False)
+        if draw.scale != 1:
+            # By the factor, not to a size: OpenCV samples by the factor it is given, before the size is rounded.
+            pixels = cv2.resize(pixels, None, fx=draw.scale, fy=draw.scale, interpolation=interpolation)
+        if window.turn is not None:
+            pixels = cv2.warpAffine(
+                pixels,
+                window.turn,
+                window.turned[::-1],
+                flags=interpolation,
+                borderMode=cv2.BORDER_CONSTANT,
+                borderValue=fill,
+            )
+        pixels = pixels[window.rows, window.columns]
         if draw.flip:
-            pixels = pixels[:, ::-1]
-        pixels = _pad(pixels, self.crop, fill)
-        rows, columns = (slice(start, start + n) for start, n in zip((draw.row, draw.column), self.crop, strict=True))
+            pixels = cv2.flip(pixels, 1)
         # A copy of the crop, so that the whole image is not kept until the batch is full.
-        return np.ascontiguousarray(pixels[rows, columns])
+        return np.ascontiguousarray(_pad(pixels, window.missing, fill))
+
+
+@dataclass(frozen=True)
+class _Window:
+    """Where a crop lies in the scaled and turned image, and how much of these has to be made for it.
+
+    OpenCV counts pixels from the top left, so that a part that begins there is the same to the bit as in the whole;
+    one that begins elsewhere would be rounded otherwise.
+    """
+
+    rows: slice
+    columns: slice
+    """Those of the image that is not flipped yet."""
+    turn: Pixels | None
+    """The matrix of the rotation, where there is one."""
+    turned: Size
+    """Height and width of the top left part of the turned image that has the crop."""
+    needed: Size
+    """The same of the scaled image."""
+    missing: Size
+    """Rows and columns that the image has too few for the crop."""
+
+    @classmethod
+    def of(cls, size: Size, crop: Size, draw: Draw) -> "_Window":
+        """The window of a draw in an image of a size that it is scaled from."""
+        height, width = (round(draw.scale * side) for side in size)
+        rows = _span(draw.row, crop[0], height)
+        columns = _span(draw.column, crop[1], width)
+        if draw.flip:
+            columns = slice(width - columns.stop, width - columns.start)
+        missing = (max(0, crop[0] - height), max(0, crop[1] - width))
+        if draw.angle is None:
+            ends = (rows.stop, columns.stop)
+            return cls(rows, columns, None, ends, ends, missing)
+        turn = cv2.getRotationMatrix2D((width / 2, height / 2), draw.angle, 1)
+        corners = [(x, y, 1) for x in (columns.start, columns.stop) for y in (rows.start, rows.stop)]
+        right, bottom = (np.array(corners) @ cv2.invertAffineTransform(turn).T).max(0)
+        # Several pixels are computed at once but for the last ones of a row: these end where a whole row would.
+        turned = (rows.stop, min(width, math.ceil(columns.stop / _AT_ONCE) * _AT_ONCE))
+        needed = (min(height, max(1, math.ceil(bottom))), min(width, max(1, math.ceil(right))))
+        return cls(rows, columns, turn, turned, needed, missing)
+
+
+_AT_ONCE = 64
+"""Pixels, more than OpenCV has in hand: so far from an edge, what is beyond it changes nothing."""
+
+
+def _span(start: int, wanted: int, length: int) -> slice:
+    """``wanted`` pixels of a side from ``start``, or all of a side that is shorter."""
+    return slice(start, start + wanted) if wanted < length else slice(0, length)
+
+
+def _sufficient(size: Size, scale: float, needed: Size) -> Size:
+    """Height and width of the top left part of an image that gives the needed pixels when it is scaled."""
+    height, width = (
+        min(have, math.ceil((want + _AT_ONCE) / scale) + 2) for have, want in zip(size, needed, strict=True)
+    )
+    # A side that becomes a whole number of pixels: then Intel's library may do it in OpenCV's place, and rounds otherwise.
+    whole = any(abs(scale * side - round(scale * side)) < 1e-5 for side in (*size, height, width))
+    return size if whole and scale != 1 else (height, width)
 
 
 def normalise(images: Tensor) -> Tensor:
@@ -113,17 +189,9 @@ def normalise(images: Tensor) -> Tensor:
     return (images - images.new_tensor(_MEAN_COLOUR).view(3, 1, 1)) / images.new_tensor(_DEVIATION).view(3, 1, 1)
 
 
-def _rotate(pixels: Pixels, angle: float, interpolation: int, fill: tuple[float, ...]) -> Pixels:
-    height, width = pixels.shape[:2]
-    matrix = cv2.getRotationMatrix2D((width / 2, height / 2), angle, 1)
-    return cv2.warpAffine(
-        pixels, matrix, (width, height), flags=interpolation, borderMode=cv2.BORDER_CONSTANT, borderValue=fill
-    )
-
-
-def _pad(pixels: Pixels, size: tuple[int, int], fill: tuple[float, ...]) -> Pixels:
-    """Pad to at least ``size`` (height, width), the image in the middle."""
-    rows, columns = (max(0, want - have) for want, have in zip(size, pixels.shape[:2], strict=True))
+def _pad(pixels: Pixels, missing: Size, fill: tuple[float, ...]) -> Pixels:
+    """Add rows and columns, the image in the middle."""
+    rows, columns = missing
     if not rows and not columns:
         return pixels
     top, left = rows // 2, columns // 2
