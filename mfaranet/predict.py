@@ -1,15 +1,17 @@
 """Use trained networks: ours on any image, the authors' in our form."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 import torch
+from torch import Tensor
 from tqdm import tqdm
 
 from mfaranet.data.images import read_image
 from mfaranet.datasets import cityscapes
 from mfaranet.errors import InputError
+from mfaranet.evaluation.background import in_background
 from mfaranet.evaluation.inference import PROTOCOLS, InputSizes, predict
 from mfaranet.files import png_software, sha256, write_png
 from mfaranet.models import get_model
@@ -51,13 +53,21 @@ def segment(checkpoint: Path, images: Sequence[Path], output: Path, *, force: bo
     if len(facts.get("colours", [])) != len(facts["classes"]):
         raise InputError(f"{checkpoint} has not one colour for each class to paint a label map with")
     palette = np.array(facts["colours"], dtype=np.uint8)
-    for path, target in zip(tqdm(images, desc="segment"), targets, strict=True):
-        image = read_image(path)
-        size = (image.shape[-2], image.shape[-1])
-        seen = InputSize(**facts["input_size"]) if "input_size" in facts else InputSize(size)
-        with torch.inference_mode():
-            labels = predict(model, image, PROTOCOLS["full_image"], InputSizes(seen, seen.largest, max(seen.largest)))
+
+    @torch.inference_mode()
+    def label_maps() -> Iterator[Tensor]:
+        for image in in_background(read_image, images):
+            size = (image.shape[-2], image.shape[-1])
+            seen = InputSize(**facts["input_size"]) if "input_size" in facts else InputSize(size)
+            yield predict(model, image, PROTOCOLS["full_image"], InputSizes(seen, seen.largest, max(seen.largest)))
+
+    def write(item: tuple[Path, Tensor]) -> None:
+        target, labels = item
         write_png(target, palette[labels.numpy()], software=_PREDICT)
+
+    written = in_background(write, zip(targets, label_maps(), strict=True))
+    for _ in tqdm(written, desc="segment", total=len(images)):
+        pass
     return targets
 
 

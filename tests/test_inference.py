@@ -74,7 +74,7 @@ def test_plain_protocols_average_probabilities_of_the_image_as_it_is() -> None:
     sizes = InputSizes(InputSize((32, 64)), window=(32, 64), base_size=128)
     scores = predict_scores(model, image, PROTOCOLS["single_scale_flip_plain"], sizes)
     torch.testing.assert_close(scores, torch.cat([image[:, :1], -image[:, :1]], dim=1).softmax(1))
-    assert [tuple(seen.shape) for seen in model.seen] == [(1, 3, 32, 64)] * 2
+    assert [tuple(seen.shape) for seen in model.seen] == [(2, 3, 32, 64)]
     # The official one enlarges the image to the base size first, and has exp in place of probabilities.
     official, model = Brightness(), Brightness()
     scores = predict_scores(official, image, PROTOCOLS["single_scale"], sizes)

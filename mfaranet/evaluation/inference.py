@@ -10,6 +10,8 @@ expect: probabilities, averaged throughout, mean pixels, scales of the input ima
 import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
+from functools import reduce
+from itertools import groupby, islice, tee
 from typing import get_args
 
 import torch
@@ -19,6 +21,7 @@ from torch import Tensor, nn
 from mfaranet.data.conventions import MEAN
 from mfaranet.data.prepared import SegmentationDataset
 from mfaranet.data.transforms import normalise
+from mfaranet.evaluation.background import in_background
 from mfaranet.models.layers import resize_to, resized
 from mfaranet.schema import ProtocolName, Size
 from mfaranet.sizes import InputSize, scaled
@@ -68,38 +71,88 @@ PROTOCOLS: dict[str, Protocol] = {name: _protocol(name) for name in get_args(Pro
 def predict_split(
     model: nn.Module, dataset: SegmentationDataset, protocol: Protocol, sizes: InputSizes, indices: Iterable[int]
 ) -> Iterator[tuple[int, Tensor, Tensor]]:
-    """Index, prediction and label (both (H, W), uint8, on the network's device) of some images of a split."""
+    """Index, prediction (on the network's device) and label, both (H, W), uint8, of some images of a split, in order.
+
+    The next images are decoded meanwhile.
+    """
     device = next(model.parameters()).device
     was_training = model.training
     model.eval()
-    for index in indices:
-        image, label = dataset[index]
-        yield index, predict(model, image.to(device), protocol, sizes), label.to(device)
+    items, decoded = tee(in_background(lambda index: (index, *dataset[index]), indices))
+    predictions = predict_images(model, (image.to(device) for _, image, _ in decoded), protocol, sizes)
+    for (index, _, label), prediction in zip(items, predictions, strict=True):
+        yield index, prediction, label
     model.train(was_training)
 
 
 def predict(model: nn.Module, image: Tensor, protocol: Protocol, sizes: InputSizes) -> Tensor:
-    """Label map (H, W), uint8, of one image (3, H, W), uint8, RGB, by a network in evaluation mode.
+    """The label map of one image; see predict_images."""
+    return next(predict_images(model, [image], protocol, sizes))
 
-    Where the image was resized, the label map is resized back by the nearest neighbour.
+
+def predict_images(
+    model: nn.Module, images: Iterable[Tensor], protocol: Protocol, sizes: InputSizes
+) -> Iterator[Tensor]:
+    """Label maps (H, W), uint8, of images (3, H, W), uint8, RGB, in order, by a network in evaluation mode.
+
+    Where an image was resized, its label map is resized back by the nearest neighbour. More images may be taken than
+    label maps were given: small ones share a pass.
     """
-    size = (image.shape[-2], image.shape[-1])
-    scores = predict_scores(model, resized(normalise(image)[None], sizes.size.of(size)), protocol, sizes)
-    labels = scores.argmax(1, keepdim=True).to(torch.uint8)
-    return F.interpolate(labels, size, mode="nearest")[0, 0]
+    images, sources = tee(images)
+    normalised = (resized(normalise(source)[None], sizes.size.of(_size(source))) for source in sources)
+    for image, scores in zip(images, score_images(model, normalised, protocol, sizes), strict=True):
+        labels = scores.argmax(1, keepdim=True).to(torch.uint8)
+        yield F.interpolate(labels, _size(image), mode="nearest")[0, 0]
 
 
 def predict_scores(model: nn.Module, image: Tensor, protocol: Protocol, sizes: InputSizes) -> Tensor:
-    """Class scores (1, C, h, w) of a normalised image (1, 3, h, w), summed over the scales."""
+    """The class scores of one image; see score_images."""
+    return next(score_images(model, [image], protocol, sizes))
+
+
+def score_images(model: nn.Module, images: Iterable[Tensor], protocol: Protocol, sizes: InputSizes) -> Iterator[Tensor]:
+    """Class scores (1, C, h, w), summed over the scales, of normalised images (1, 3, h, w), in order."""
     if not protocol.scales:
-        return torch.exp(model(image))
-    size = (image.shape[-2], image.shape[-1])
+        yield from map(torch.exp, _logits(model, images))
+        return
+    images, sources = tee(images)
+    logits = _logits(model, (crop for source in sources for crop in _crops(source, protocol, sizes)))
+    for image in images:
+        size = _size(image)
+        scales = (_average(view, logits, protocol) for view in _views(size, protocol, sizes))
+        total = resize_to(next(scales), size)
+        for scores in scales:
+            total += resize_to(scores, size)
+        yield total
+
+
+@dataclass(frozen=True)
+class _View:
+    """An image at one scale, padded to at least the window, and where the windows are in it."""
+
+    size: Size
+    window: Size
+    stride_rate: float
+
+    @property
+    def padded(self) -> Size:
+        return max(self.size[0], self.window[0]), max(self.size[1], self.window[1])
+
+    @property
+    def inner(self) -> tuple[slice, slice]:
+        """Where the image is in the padded one."""
+        rows, columns = ((whole - side) // 2 for whole, side in zip(self.padded, self.size, strict=True))
+        return slice(rows, rows + self.size[0]), slice(columns, columns + self.size[1])
+
+    def windows(self) -> Iterator[tuple[slice, slice]]:
+        return windows(self.padded, self.window, self.stride_rate)
+
+
+def _views(size: Size, protocol: Protocol, sizes: InputSizes) -> Iterator[_View]:
+    """One for each scale."""
     base_size = max(size) if protocol.plain else sizes.base_size
-    per_scale = []
     for scale in protocol.scales:
-        enlarged = resized(image, scaled(size, base_size * scale))
-        per_scale.append(resize_to(_window_scores(model, enlarged, protocol, sizes.window), size))
-    return torch.stack(per_scale).sum(0)
+        yield _View(scaled(size, base_size * scale), sizes.window, protocol.stride_rate)
 
 
 def windows(size: Size, window: Size, stride_rate: float) -> Iterator[tuple[slice, slice]]:
@@ -115,45 +168,62 @@ def _spans(length: int, window: int, stride_rate: float) -> list[slice]:
     return [slice(max(end - window, 0), end) for end in ends]
 
 
-def _window_scores(model: nn.Module, image: Tensor, protocol: Protocol, window: Size) -> Tensor:
-    """The scores of each pixel, averaged over the windows that hold it."""
-    image, inner = _pad(image, window, (0.0, 0.0, 0.0) if protocol.plain else MEAN)
-    places = list(windows((image.shape[-2], image.shape[-1]), window, protocol.stride_rate))
-    at_once = max(1, _PIXELS_AT_ONCE // (window[0] * window[1]))
-    total: Tensor | None = None
-    visits = image.new_zeros(image.shape[-2:])
-    for start in range(0, len(places), at_once):
-        chosen = places[start : start + at_once]
-        crops = torch.cat([image[..., rows, columns] for rows, columns in chosen])
-        for (rows, columns), scores in zip(chosen, _crop_scores(model, crops, protocol), strict=True):
-            if total is None:
-                total = image.new_zeros((1, scores.shape[0], *image.shape[-2:]))
-            total[..., rows, columns] += scores
-            visits[rows, columns] += 1
-    assert total is not None
-    return (total / visits)[..., inner[0], inner[1]]
+def _crops(image: Tensor, protocol: Protocol, sizes: InputSizes) -> Iterator[Tensor]:
+    """What the network sees of an image: window by window, each followed by its mirror image if that is seen too."""
+    for view in _views(_size(image), protocol, sizes):
+        padded = _pad(resized(image, view.size), view, (0.0, 0.0, 0.0) if protocol.plain else MEAN)
+        for rows, columns in view.windows():
+            crop = padded[..., rows, columns]
+            yield crop
+            if protocol.flip:
+                yield crop.flip(-1)
 
 
-def _crop_scores(model: nn.Module, crops: Tensor, protocol: Protocol) -> Tensor:
-    logits = [model(crops)]
-    if protocol.flip:
-        logits.append(model(crops.flip(-1)).flip(-1))
-    if protocol.plain:
-        return torch.stack(logits).softmax(2).mean(0)
-    return torch.stack(logits).mean(0).exp()
+def _pad(image: Tensor, view: _View, fill: tuple[float, ...]) -> Tensor:
+    """Pad with a normalised colour."""
+    if view.padded == view.size:
+        return image
+    padded = image.new_tensor(fill).view(1, 3, 1, 1).repeat(1, 1, *view.padded)
+    padded[..., *view.inner] = image
+    return padded
 
 
 _PIXELS_AT_ONCE = 2**18
-"""Of small windows several share a pass; one of the official 1024 x 1024 keeps a device busy by itself."""
+"""Of small images several share a pass; one of the official 1024 x 1024 keeps a device busy by itself."""
 
 
-def _pad(image: Tensor, window: Size, fill: tuple[float, ...]) -> tuple[Tensor, tuple[slice, slice]]:
-    """Pad to at least the window with a normalised colour, and say where the image is."""
-    height, width = image.shape[-2:]
-    rows, columns = max(0, window[0] - height), max(0, window[1] - width)
-    inner = (slice(rows // 2, rows // 2 + height), slice(columns // 2, columns // 2 + width))
-    if not rows and not columns:
-        return image, inner
-    padded = image.new_tensor(fill).view(1, 3, 1, 1).repeat(len(image), 1, height + rows, width + columns)
-    padded[..., inner[0], inner[1]] = image
-    return padded, inner
+def _logits(model: nn.Module, images: Iterable[Tensor]) -> Iterator[Tensor]:
+    """Logits (1, C, h, w) of each image (1, 3, h, w), in order; those of one size in a row share a pass."""
+    for shape, alike in groupby(images, key=lambda image: image.shape):
+        at_once = max(1, _PIXELS_AT_ONCE // (shape[-2] * shape[-1]))
+        while batch := list(islice(alike, at_once)):
+            yield from model(torch.cat(batch)).split(1)
+
+
+def _average(view: _View, logits: Iterator[Tensor], protocol: Protocol) -> Tensor:
+    """The scores of each pixel of an image at one scale, averaged over the windows that hold it."""
+    total: Tensor | None = None
+    for rows, columns in view.windows():
+        scores = _window_scores(logits, protocol)
+        if total is None:
+            total = scores.new_zeros((1, scores.shape[1], *view.padded))
+            visits = scores.new_zeros(view.padded)
+        total[..., rows, columns] += scores
+        visits[rows, columns] += 1
+    assert total is not None
+    return total.div_(visits)[..., *view.inner]
+
+
+def _window_scores(logits: Iterator[Tensor], protocol: Protocol) -> Tensor:
+    """Of the next window, with its mirror image if that is seen too."""
+    seen = [next(logits)]
+    if protocol.flip:
+        seen.append(next(logits).flip(-1))
+    if protocol.plain:
+        seen = [each.softmax(1) for each in seen]
+    mean = reduce(torch.add, seen) / len(seen)
+    return mean if protocol.plain else mean.exp_()
+
+
+def _size(image: Tensor) -> Size:
+    return image.shape[-2], image.shape[-1]

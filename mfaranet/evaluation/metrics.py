@@ -13,9 +13,12 @@ def confusion_matrix(prediction: Tensor, label: Tensor, num_classes: int) -> Ten
 
     Both maps hold class indices in any integer type and are of one shape.
     """
-    valid = label != IGNORE_INDEX
-    pairs = num_classes * label[valid].long() + prediction[valid].long()
-    return torch.bincount(pairs, minlength=num_classes**2).view(num_classes, num_classes)
+    # The ignored pixels are counted too, in a row of their own: to leave them out first takes three times as long. And
+    # the narrower the integers, the less there is to read.
+    integers = torch.int16 if (IGNORE_INDEX + 1) * num_classes <= torch.iinfo(torch.int16).max else torch.int32
+    pairs = num_classes * label.to(integers) + prediction
+    rows = torch.bincount(pairs.flatten(), minlength=(IGNORE_INDEX + 1) * num_classes).view(-1, num_classes)
+    return rows[:num_classes].clone()
 
 
 def intersection_over_union(confusion: Tensor) -> Tensor:

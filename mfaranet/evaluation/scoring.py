@@ -13,6 +13,7 @@ from tqdm import tqdm
 
 from mfaranet.data.prepared import SegmentationDataset
 from mfaranet.data.record import DatasetRecord
+from mfaranet.evaluation.background import in_background
 from mfaranet.evaluation.inference import PROTOCOLS, InputSizes, predict_split
 from mfaranet.evaluation.metrics import confusion_matrix, constant_prediction, summarise
 from mfaranet.evaluation.pictures import colour, draw_grid, errors, evenly, photograph
@@ -26,15 +27,20 @@ def evaluate(
 
     Writes each prediction to ``predictions`` as ``<stem>.png`` with the ids of the data set's own label files.
     """
-    record = dataset.record
-    classes = len(record.classes)
-    confusion = torch.zeros(classes, classes, dtype=torch.int64, device=next(model.parameters()).device)
-    ids = np.array(record.label_ids, dtype=np.uint8)
+    classes = len(dataset.record.classes)
+    ids = np.array(dataset.record.label_ids, dtype=np.uint8)
+
+    def finish(item: tuple[int, Tensor, Tensor]) -> Tensor:
+        index, prediction, label = item
+        prediction = prediction.cpu()
+        write_png(predictions / f"{dataset.stems[index]}.png", ids[prediction.numpy()])
+        return confusion_matrix(prediction, label, classes)
+
     stream = predict_split(model, dataset, PROTOCOLS[protocol], sizes, range(len(dataset)))
-    for index, prediction, label in tqdm(stream, desc=protocol, total=len(dataset)):
-        confusion += confusion_matrix(prediction, label, classes)
-        write_png(predictions / f"{dataset.stems[index]}.png", ids[prediction.cpu().numpy()])
-    return confusion.cpu()
+    confusion = torch.zeros(classes, classes, dtype=torch.int64)
+    for counts in tqdm(in_background(finish, stream), desc=protocol, total=len(dataset)):
+        confusion += counts
+    return confusion
 
 
 def write_confusion(confusions: Mapping[str, Tensor], classes: list[str], path: Path) -> None:
@@ -60,12 +66,12 @@ def draw_examples(
 ) -> None:
     """Picture of ``count`` images of the split: image, ground truth, prediction, error (black where ignored)."""
     record = dataset.record
-    rows = [
-        (photograph(dataset[index][0]), colour(label, record), colour(prediction, record), errors(prediction, label))
-        for index, prediction, label in predict_split(
-            model, dataset, PROTOCOLS[protocol], sizes, evenly(len(dataset), count)
-        )
-    ]
+    chosen = evenly(len(dataset), count)
+    rows = []
+    for index, prediction, label in predict_split(model, dataset, PROTOCOLS[protocol], sizes, chosen):
+        found = prediction.cpu()
+        pictures = (colour(label, record), colour(found, record), errors(found, label))
+        rows.append((photograph(dataset[index][0]), *pictures))
     draw_grid(
         f"{record.title}, {dataset.split}, {protocol}", ("image", "ground truth", "prediction", "error"), rows, path
     )

@@ -11,14 +11,15 @@ import numpy as np
 import torch
 from cityscapesscripts.helpers.csHelpers import getCoreImageFileName
 from PIL import Image
-from torch import nn
+from torch import Tensor, nn
 from tqdm import tqdm
 
 from mfaranet.data.prepared import prepared_images, read_pixels
 from mfaranet.data.record import DatasetRecord
 from mfaranet.datasets import cityscapes
 from mfaranet.errors import InputError
-from mfaranet.evaluation.inference import PROTOCOLS, InputSizes, predict
+from mfaranet.evaluation.background import in_background
+from mfaranet.evaluation.inference import PROTOCOLS, InputSizes, predict_images
 from mfaranet.files import atomic_write
 
 SPLIT = "test"
@@ -44,16 +45,21 @@ def write_submission(model: nn.Module, root: Path, protocol: str, sizes: InputSi
     refuse_existing([archive])
     ids = np.array(record.label_ids, dtype=np.uint8)
 
+    def encode(prediction: Tensor) -> bytes:
+        file = io.BytesIO()
+        Image.fromarray(ids[prediction.cpu().numpy()]).save(file, format="PNG")
+        return file.getvalue()
+
     @torch.inference_mode()
     def write(temporary: Path) -> None:
         device = next(model.parameters()).device
         model.eval()
+        pixels = (image.to(device) for image in in_background(read_pixels, images.values()))
+        encoded = in_background(encode, predict_images(model, pixels, PROTOCOLS[protocol], sizes))
         with zipfile.ZipFile(temporary, "w") as content:
-            for name, path in tqdm(images.items(), desc=protocol):
-                prediction = predict(model, read_pixels(path).to(device), PROTOCOLS[protocol], sizes)
+            for name, data in tqdm(zip(images, encoded, strict=True), desc=protocol, total=len(images)):
                 # A bare ZipInfo has a fixed time.
-                with content.open(zipfile.ZipInfo(name), "w") as file:
-                    Image.fromarray(ids[prediction.cpu().numpy()]).save(file, format="PNG")
+                content.writestr(zipfile.ZipInfo(name), data)
         check(temporary, images, record)
 
     atomic_write(archive, write)

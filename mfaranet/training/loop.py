@@ -19,6 +19,7 @@ from mfaranet.data.prepared import SegmentationDataset
 from mfaranet.data.record import DatasetRecord
 from mfaranet.data.transforms import normalise
 from mfaranet.errors import InputError
+from mfaranet.evaluation.background import in_background
 from mfaranet.evaluation.inference import PROTOCOLS, InputSizes, predict_split
 from mfaranet.evaluation.metrics import confusion_matrix, intersection_over_union
 from mfaranet.measure.machine import allow_tf32, choose_device
@@ -171,12 +172,17 @@ class _Supervised(nn.Module):
 def validate(model: nn.Module, dataset: SegmentationDataset, size: InputSize, fabric: Fabric) -> float:
     """mIoU (0..1) on whole images at ``size``, each process taking its share of the images."""
     classes = len(dataset.record.classes)
-    confusion = torch.zeros(classes, classes, dtype=torch.int64, device=fabric.device)
+
+    def count(item: tuple[int, Tensor, Tensor]) -> Tensor:
+        _, prediction, label = item
+        return confusion_matrix(prediction.cpu(), label, classes)
+
     share = range(fabric.global_rank, len(dataset), fabric.world_size)
     sizes = InputSizes(size, window=size.largest, base_size=max(size.largest))
-    for _, prediction, label in predict_split(model, dataset, PROTOCOLS["full_image"], sizes, share):
-        confusion += confusion_matrix(prediction, label, classes)
-    total = _reduce(fabric, confusion, "sum")
+    confusion = torch.zeros(classes, classes, dtype=torch.int64)
+    for counts in in_background(count, predict_split(model, dataset, PROTOCOLS["full_image"], sizes, share)):
+        confusion += counts
+    total = _reduce(fabric, confusion.to(fabric.device), "sum")
     return float(intersection_over_union(total).nanmean())
 
 
