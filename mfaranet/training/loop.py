@@ -106,7 +106,7 @@ def _train(
     schedule = make_schedule(optimizer, settings, settings.epochs * len(loader))
     offset = settings.loss.class_weights
     weights = None if offset is None else class_weights(DatasetRecord.load(data), offset).to(fabric.device)
-    network, optimizer = fabric.setup(_Supervised(model, Loss(settings.loss, weights)), optimizer)
+    network, optimizer = fabric.setup(Supervised(model, Loss(settings.loss, weights)), optimizer)
     validation = SegmentationDataset(data, "val")
     if not sum(validation.record.class_pixels["val"]):
         raise InputError(
@@ -148,7 +148,7 @@ def _train(
                 resume.save(progress, parts if epoch < settings.epochs else {}, output)
 
 
-class _Supervised(nn.Module):
+class Supervised(nn.Module):
     """A network and its loss as one module: DDP sees only in its output which parameters a loss does not reach."""
 
     def __init__(self, network: nn.Module, criterion: Loss) -> None:
