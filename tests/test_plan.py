@@ -18,8 +18,13 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
     """All of params.yaml with two of the compared networks selected, planned."""
     project = copy(tmp_path_factory.mktemp("project"))
     project.change("run", "experiments", value=[*project.params()["run"]["experiments"], "enet", "erfnet"])
-    planned(project)
     return project
+
+
+@pytest.fixture(scope="module")
+def before(project: Project) -> dict[str, str]:
+    """The plan of each run, without an edit."""
+    return planned(project)
 
 
 def planned(project: Project) -> dict[str, str]:
@@ -30,9 +35,8 @@ def planned(project: Project) -> dict[str, str]:
 
 
 @pytest.fixture
-def stale(project: Project) -> Any:
+def stale(project: Project, before: dict[str, str]) -> Any:
     """Which runs an edit makes stale; it is taken back afterwards."""
-    before = planned(project)
     saved = {path: path.read_text() for path in project.root.rglob("*") if path.suffix in (".py", ".yaml")}
 
     def after(edit: Callable[[Project], None]) -> set[str]:

@@ -250,6 +250,21 @@ def test_the_command_says_one_sentence(checkpoint: Path, photo: Path, tmp_path: 
     assert not (tmp_path / "out").exists()
 
 
+def test_the_command_replaces_what_it_wrote_when_it_is_told_to(checkpoint: Path, photo: Path, tmp_path: Path) -> None:
+    other = photo.with_stem("other")
+    other.write_bytes(photo.read_bytes())
+    command = ["predict", str(checkpoint), str(photo), str(other), "--output", str(tmp_path / "out")]
+    written = CliRunner().invoke(app, command)
+    assert written.stdout.split() == [str(tmp_path / f"out/{name}.png") for name in ("photo", "other")]
+    again = CliRunner().invoke(app, command)
+    assert again.exit_code == 1
+    assert "nothing is written, 2 files are in the way" in str(again.exception)
+    twice = CliRunner().invoke(app, [*command, f"{photo.parent}/../photos/photo.png", "--force"])
+    assert twice.exit_code == 1
+    assert "another image is called" in str(twice.exception)
+    assert CliRunner().invoke(app, [*command, "--force"]).exit_code == 0
+
+
 def test_help_names_what_there_is() -> None:
     said = CliRunner().invoke(app, ["convert", "--help"]).output
     assert "load_trained" not in said

@@ -568,9 +568,9 @@ def test_a_cell_can_be_traced(tmp_path: Path) -> None:
     ids=" ".join,
 )
 def test_settings_and_tables_do_without_torch(arguments: list[str]) -> None:
-    """It takes seconds to import, and what only reads should not."""
+    """It takes seconds to import, and what only reads should not, nor data sets and trainings from scratch."""
     code = (
-        "import sys, mfaranet.cli, mfaranet.tables.build; sys.argv[1:] = "
+        "import sys, mfaranet.cli, mfaranet.tables.build, workflow.data, workflow.weights; sys.argv[1:] = "
         f"{arguments!r}; mfaranet.cli.app(standalone_mode=False); sys.exit('torch' in sys.modules)"
     )
     root = Path(__file__).parents[1]

@@ -3,14 +3,12 @@
 from pathlib import Path
 from typing import Any
 
-import torch
 import typer
 
 from mfaranet.errors import InputError
 from mfaranet.files import write_json
 from mfaranet.models import get_model
 from mfaranet.schema import ImageNetFile
-from mfaranet.weights.downloads import fetch_encoder
 from workflow.common import Paths, start
 from workflow.planned import Planned
 
@@ -35,6 +33,10 @@ def main(dataset: str = typer.Argument(help="a data set of params.yaml")) -> Non
 
 def _note(begin: dict[str, Any], files: Files, output: Path) -> dict[str, Any]:
     """Which file a training starts from, and where it came from; or why it cannot be had."""
+    import torch  # which takes seconds, and trainings from scratch need none of it
+
+    from mfaranet.weights.downloads import fetch_encoder
+
     name, network = begin["weights"], begin["network"]
     note = {"backbone": name, "file": begin["file"]}
     try:

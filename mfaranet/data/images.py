@@ -5,14 +5,16 @@ Colours are taken as sRGB; embedded colour profiles are not applied.
 
 import warnings
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from PIL import Image, ImageOps, TiffImagePlugin, UnidentifiedImageError
-from torch import Tensor
 
 from mfaranet.errors import InputError
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 # Others would run programs (EPS), or hold several pictures (ICO, PSD).
 _FORMATS = ("PNG", "JPEG", "WEBP", "AVIF", "TIFF", "JPEG2000", "BMP", "GIF", "PPM")
@@ -21,7 +23,7 @@ _GREY_16 = ("I;16", "I;16L", "I;16B")
 _BITS_PER_SAMPLE, _PHOTOMETRIC, _WHITE_IS_ZERO = 258, 262, 0
 
 
-def read_image(path: Path) -> Tensor:
+def read_image(path: Path) -> "Tensor":
     """A picture as its viewer sees it: (3, H, W), uint8, RGB.
 
     It is turned upright by its EXIF orientation. Of 16 bits the upper 8 count, in grey as in colour. What is
@@ -50,6 +52,8 @@ def read_image(path: Path) -> Tensor:
         raise InputError(f"{path} is no readable image, perhaps cut short ({error})") from None
     if pixels is None:
         raise InputError(f"{path} {fault}")
+    import torch  # which takes seconds, and most data sets are prepared without it
+
     return torch.from_numpy(pixels).permute(2, 0, 1)
 
 
