@@ -175,7 +175,7 @@ def _sufficient(size: Size, scale: float, needed: Size) -> Size:
     height, width = (
         min(have, math.ceil((want + _AT_ONCE) / scale) + 2) for have, want in zip(size, needed, strict=True)
     )
-    # A side that becomes a whole number of pixels: then Intel's library may do it in OpenCV's place, and rounds otherwise.
+    # A side that becomes a whole number of pixels: Intel's library may do that in OpenCV's place, and rounds otherwise.
     whole = any(abs(scale * side - round(scale * side)) < 1e-5 for side in (*size, height, width))
     return size if whole and scale != 1 else (height, width)
 
