@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import cv2
+import hypothesis
+import hypothesis.strategies as st
 import numpy as np
 import pytest
 import torch
@@ -16,6 +18,7 @@ from official import assert_stats, make_label
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
+from benchmarks import recipe
 from mfaranet.data.boundaries import boundary_target
 from mfaranet.data.conventions import IGNORE_INDEX, MEAN
 from mfaranet.data.transforms import Augmentation, Draw, normalise
@@ -78,6 +81,56 @@ def test_official_numbers(golden: dict[str, Any]) -> None:
     boundary = boundary_target(label[None])
     assert boundary.sum() == golden["boundary_sum"]
     assert sha256(boundary) == golden["boundary_sha256"]
+
+
+SCALES = [(0.5, 2.0), (0.2, 0.3), (0.9999, 1.0001), *((s, s) for s in (1.0, 1.25, 1.5, 2.0, 0.5, 0.75, 1 / 3, 1.37))]
+SIDES = st.tuples(st.integers(2, 150), st.integers(2, 150))
+
+
+@hypothesis.settings(max_examples=300, deadline=None)
+@hypothesis.given(
+    SIDES,
+    st.tuples(st.integers(1, 150), st.integers(1, 150)),
+    st.one_of(st.none(), SIDES),
+    st.sampled_from(SCALES),
+    st.sampled_from([0.0, 0.001, 10.0, 90.0, 180.0]),
+    st.integers(0, 2**32),
+)
+def test_the_crop_is_that_of_whole_images_to_the_bit(
+    size: tuple[int, int],
+    crop: tuple[int, int],
+    source: tuple[int, int] | None,
+    scale: tuple[float, float],
+    rotation: float,
+    seed: int,
+) -> None:
+    chosen = {"scale": scale, "rotation": rotation, "rotation_probability": 0.7, "flip_probability": 0.5}
+    ours = Augmentation(InputSize(size), crop, AugmentationSettings.model_validate(chosen))
+    random.seed(seed)
+    draw = ours.draw(size)
+    hypothesis.assume(min(round(draw.scale * side) for side in size) > 0)
+    numbers = np.random.default_rng(seed)
+    pixels = numbers.integers(0, 256, (*(source or size), 3), dtype=np.uint8)
+    classes = numbers.integers(0, 256, source or size, dtype=np.uint8)
+    image, label = ours.apply(torch.from_numpy(pixels).permute(2, 0, 1), torch.from_numpy(classes), draw)
+    expected, expected_label = recipe.augment(pixels, classes, size, crop, draw)
+    assert np.array_equal(image.permute(1, 2, 0).numpy(), expected)
+    assert np.array_equal(label.numpy(), expected_label)
+
+
+@pytest.mark.parametrize("seed", range(12))
+@pytest.mark.parametrize("scale", [(0.5, 2.0), (0.998, 1.002)])
+def test_the_crop_of_a_large_image_is_the_same_to_the_bit(scale: tuple[float, float], seed: int) -> None:
+    size, crop = (256, 512), (160, 160)
+    ours = Augmentation(InputSize(size), crop, AugmentationSettings.model_validate({**OFFICIAL, "scale": scale}))
+    random.seed(seed)
+    draw = ours.draw(size)
+    numbers = np.random.default_rng(seed)
+    pixels, classes = (numbers.integers(0, 256, (*size, *rest), dtype=np.uint8) for rest in ((3,), ()))
+    image, label = ours.apply(torch.from_numpy(pixels).permute(2, 0, 1), torch.from_numpy(classes), draw)
+    expected, expected_label = recipe.augment(pixels, classes, size, crop, draw)
+    assert np.array_equal(image.permute(1, 2, 0).numpy(), expected)
+    assert np.array_equal(label.numpy(), expected_label)
 
 
 @pytest.mark.parametrize("seed", range(8))

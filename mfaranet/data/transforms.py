@@ -175,9 +175,13 @@ def _sufficient(size: Size, scale: float, needed: Size) -> Size:
     height, width = (
         min(have, math.ceil((want + _AT_ONCE) / scale) + 2) for have, want in zip(size, needed, strict=True)
     )
-    # A side that becomes a whole number of pixels: Intel's library may do that in OpenCV's place, and rounds otherwise.
+    if scale == 1:
+        return height, width
+    # Where a side becomes a whole number of pixels, Intel's library may take OpenCV's place, and rounds otherwise.
     whole = any(abs(scale * side - round(scale * side)) < 1e-5 for side in (*size, height, width))
-    return size if whole and scale != 1 else (height, width)
+    # Where both sides keep their length, OpenCV copies and does not interpolate.
+    kept = all(round(scale * side) == side for side in (height, width))
+    return size if whole or kept else (height, width)
 
 
 def normalise(images: Tensor) -> Tensor:
