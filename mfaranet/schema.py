@@ -198,9 +198,14 @@ class LossSettings(Strict):
         return self
 
     @property
+    def joint(self) -> bool:
+        """Whether it needs a score of every scale."""
+        return self.name in ("joint_edge_ohem", "joint_edge")
+
+    @property
     def of_boundaries(self) -> bool:
         """Whether the paper's boundary loss is a part of it."""
-        return self.name.startswith("joint_edge") and self.scales_weight * self.boundary_weight > 0
+        return self.joint and self.scales_weight * self.boundary_weight > 0
 
 
 class AugmentationSettings(Strict):

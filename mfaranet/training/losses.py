@@ -21,9 +21,6 @@ from mfaranet.errors import InputError
 from mfaranet.models.layers import Outputs, resized
 from mfaranet.schema import LossSettings
 
-JOINT = ("joint_edge_ohem", "joint_edge")
-"""Names of the losses that need a score of every scale."""
-
 
 def cross_entropy(logits: Tensor, labels: Tensor, weights: Tensor | None = None) -> Tensor:
     """Mean cross entropy over the pixels that are not ignored, by the weights (C,) of their classes; 0 when all are."""
@@ -144,7 +141,7 @@ class Loss:
         Raises:
             InputError: it has no scores of its scales, or no boundary logits of them, and the loss needs them.
         """
-        if self.settings.name not in JOINT or not self.settings.scales_weight:
+        if not self.settings.joint or not self.settings.scales_weight:
             return
         if not scores:
             raise InputError(
@@ -186,7 +183,7 @@ class Loss:
         return {"total": total, **terms}
 
     def _joint_terms(self, outputs: Outputs, labels: Tensor, target: Tensor | None) -> dict[str, Tensor]:
-        if self.settings.name not in JOINT:
+        if not self.settings.joint:
             return {"scales": torch.stack([self._plain(score, labels) for score in outputs["scores"]]).sum()}
         losses = [pixel_cross_entropy(score, labels) for score in outputs["scores"]]
         mean = self._hard_mean if self.settings.name == "joint_edge_ohem" else image_balanced_mean
