@@ -6,11 +6,13 @@ from typing import Any
 
 from mfaranet.schema import size_name
 from mfaranet.tables.cells import BLANK, Cell, Table, computed, mean, one_digit, pointer_part
-from mfaranet.tables.cost import GFLOPS
+from mfaranet.tables.cost import FORMS, GFLOPS
 from mfaranet.tables.notes import mark_notes, run_notes
 from mfaranet.tables.published import UNPUBLISHED, VERDICT, Entry, compare, find, tolerance
 from mfaranet.tables.results import COUNTS, Results
 from mfaranet.tables.settings import OverallTable, PerClassTable, Tolerances
+
+SHOWN_FORMS = ("unfolded", "folded", "deployed")
 
 
 def overall_table(settings: OverallTable, tolerances: Tolerances, results: Results) -> Table:
@@ -31,7 +33,7 @@ def overall_table(settings: OverallTable, tolerances: Tolerances, results: Resul
         "Params (M)",
         "GMACs (1e9)",
         GFLOPS,
-        *(["FPS", "FPS, normalisation folded", "FPS, deployed"] if settings.measurement else []),
+        *(f"FPS{FORMS[form]}" for form in SHOWN_FORMS if settings.measurement),
     ]
     places = results.rows(settings)
     rows = [_result(settings, tolerances, results, *place) for place in places]
@@ -63,11 +65,7 @@ def _result(
         *_miou_verdict(tolerances, results, experiment, protocol, size, miou),
         mean(results.over_seeds(experiment, protocol, "pixel_accuracy"), one_digit),
         *results.cost(experiment, size_name(size)),
-        *(
-            results.speed(settings.measurement, experiment, size, form)
-            for form in ("unfolded", "folded", "deployed")
-            if settings.measurement
-        ),
+        *(results.speed(settings.measurement, experiment, size, form) for form in SHOWN_FORMS if settings.measurement),
     ]
 
 
