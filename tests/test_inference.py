@@ -7,9 +7,10 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from official import GOLDENS, assert_stats, fill, make_input
+from torch import Tensor, nn
 
 import mfaranet
-from mfaranet.evaluation.inference import PROTOCOLS, InputSizes, predict, predict_scores, windows
+from mfaranet.evaluation.inference import PROTOCOLS, InputSizes, Protocol, predict, score_images, windows
 from mfaranet.sizes import InputSize, scaled
 
 GOLDEN = GOLDENS["protocols_end_to_end"][0]
@@ -20,6 +21,10 @@ CASES = {
     "single_scale_flip": "SS_flip_stride_1",
     "multi_scale_flip": "MS_flip_stride_2_3",
 }
+
+
+def predict_scores(model: nn.Module, image: Tensor, protocol: Protocol, sizes: InputSizes) -> Tensor:
+    return next(score_images(model, [image], protocol, sizes))
 
 
 @pytest.mark.parametrize("name", CASES)

@@ -105,11 +105,6 @@ def predict_images(
         yield F.interpolate(labels, _size(image), mode="nearest")[0, 0]
 
 
-def predict_scores(model: nn.Module, image: Tensor, protocol: Protocol, sizes: InputSizes) -> Tensor:
-    """The class scores of one image; see score_images."""
-    return next(score_images(model, [image], protocol, sizes))
-
-
 def score_images(model: nn.Module, images: Iterable[Tensor], protocol: Protocol, sizes: InputSizes) -> Iterator[Tensor]:
     """Class scores (1, C, h, w), summed over the scales, of normalised images (1, 3, h, w), in order."""
     if not protocol.scales:
