@@ -89,7 +89,8 @@ def passes() -> Iterator[Growth]:
         floats_in = {n: torch.rand(shape) for n, shape in shapes.items()}
         for what, network, images in (("a pass", model, floats_in), ("a deployed pass", deployed, bytes_in)):
             yield _timed(what, of, {n: _pass(network, each) for n, each in images.items()})
-            memory = {n: peak_memory(network, each) for n, each in images.items()}
+            with torch.inference_mode():
+                memory = {n: peak_memory(network, each) for n, each in images.items()}
             yield Growth(f"memory of {what}", of, "MiB", {n: found / 2**20 for n, found in memory.items() if found})
 
 

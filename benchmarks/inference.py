@@ -39,7 +39,6 @@ def main() -> None:
     sys.exit(not print_rows(rows()))
 
 
-@torch.inference_mode()
 def rows() -> list[Row]:
     """All of them, after a proof that outputs are equal."""
     torch.set_num_threads(os.cpu_count() or 1)
@@ -66,7 +65,8 @@ def rows() -> list[Row]:
             forms[name] = lambda network=network, images=images: network(images)
         if size == OTHERS_AT:
             forms |= _others(deployed["deployed"], images)
-        times = in_turn(forms, turns)
+        with torch.inference_mode():
+            times = in_turn(forms, turns)
         at = f"{size[0]}x{size[1]}"
         for name in forms:
             if name not in ("baseline", "baseline, labels", "convolution"):
@@ -76,6 +76,7 @@ def rows() -> list[Row]:
     return found
 
 
+@torch.inference_mode()
 def _check(baseline: nn.Module, deployed: nn.Module, images: Tensor) -> None:
     expected = baseline(normalise(images))
     scale = float(expected.abs().max())
@@ -103,7 +104,7 @@ def _share(what: str, model: nn.Module, size: tuple[int, int], times: dict[str, 
 def _others(deployed: nn.Module, images: Tensor) -> dict[str, Callable[[], object]]:
     """The deployed network in other runtimes, and in half precision."""
     size = (images.shape[-2], images.shape[-1])
-    with torch.inference_mode(False), tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "deployed.onnx"
         onnx.save(to_onnx(trace(deployed, size), Form("onnx", size, scores=True)), path)
         threads = torch.get_num_threads()
