@@ -22,10 +22,13 @@ CASES: dict[str, tuple[tuple[int, ...], dict[str, Any]]] = {
 }
 
 
-def results(case: str, dtype: torch.dtype, *, bias: bool) -> list[Tensor]:
+LARGE, SMALL = (47, 46), (17, 14)
+
+
+def results(case: str, dtype: torch.dtype, *, bias: bool, size: tuple[int, int] = LARGE) -> list[Tensor]:
     shape, options = CASES[case]
     torch.manual_seed(0)
-    leaves = [torch.randn(size).to(dtype).requires_grad_() for size in ((3, 6, 17, 14), shape, shape[:1])]
+    leaves = [torch.randn(size).to(dtype).requires_grad_() for size in ((3, 6, *size), shape, shape[:1])]
     features, weight, offset = leaves
     options = {"stride": (1, 1), "padding": (0, 0), "dilation": (1, 1), "groups": 1} | options
     output = conv2d(features, weight, offset if bias else None, **options)
@@ -33,13 +36,14 @@ def results(case: str, dtype: torch.dtype, *, bias: bool) -> list[Tensor]:
     return [output, *gradients]
 
 
+@pytest.mark.parametrize("size", [LARGE, SMALL])
 @pytest.mark.parametrize("bias", [True, False])
 @pytest.mark.parametrize("case", CASES)
-def test_numbers(case: str, bias: bool) -> None:
+def test_numbers(case: str, bias: bool, size: tuple[int, int]) -> None:
     for dtype in (torch.float32, torch.float64):
-        expected = results(case, dtype, bias=bias)
+        expected = results(case, dtype, bias=bias, size=size)
         with QuickConvolutions():
-            found = results(case, dtype, bias=bias)
+            found = results(case, dtype, bias=bias, size=size)
         for each, same in zip(found, expected, strict=True):
             if dtype == torch.float64:
                 assert torch.equal(each, same)
@@ -48,13 +52,19 @@ def test_numbers(case: str, bias: bool) -> None:
 
 
 @pytest.mark.parametrize(
-    ("case", "kernel"), [("3x3", "aten::_nnpack_spatial_convolution"), ("1x1", "aten::bmm"), ("dilated", None)]
+    ("case", "size", "kernel"),
+    [
+        ("3x3", LARGE, "aten::_nnpack_spatial_convolution"),
+        ("3x3", SMALL, None),
+        ("1x1", SMALL, "aten::bmm"),
+        ("dilated", LARGE, None),
+    ],
 )
-def test_the_kernels(case: str, kernel: str | None) -> None:
+def test_the_kernels(case: str, size: tuple[int, int], kernel: str | None) -> None:
     if not torch._nnpack_available():
         pytest.skip("this build of PyTorch has no NNPACK for this CPU")
     with profile() as seen, QuickConvolutions():
-        results(case, torch.float32, bias=False)
+        results(case, torch.float32, bias=False, size=size)
     names = {event.name for event in seen.function_events}
     assert kernel is None or kernel in names
     assert ("aten::conv2d" in names) == (kernel is None)

@@ -15,8 +15,8 @@ from mfaranet.deployment.label_maps import LabelMaps
 from mfaranet.deployment.pooling import MaxPool
 from mfaranet.deployment.warping import DeployedWarp, DeployedWarpGrid
 from mfaranet.errors import InputError
-from mfaranet.models.layers import Upsampling
-from mfaranet.models.mfaranet import Warp, WarpGrid
+from mfaranet.models.layers import Upsampling, Warp
+from mfaranet.models.mfaranet import WarpGrid
 
 SEE_THE_IMAGE_OTHERWISE = {"aglnet", "cgnet", "edanet", "enet", "erfnet", "espnet", "mininet_v2"}
 """Networks that pool the image, or join it to features, beside convolving it."""

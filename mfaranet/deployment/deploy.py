@@ -7,12 +7,12 @@ import torch
 from torch import Tensor, fx, nn
 
 from mfaranet.data.conventions import MEAN, STD
-from mfaranet.deployment.folding import fold_batch_norm
+from mfaranet.deployment.folding import fold_batch_norm, observe
 from mfaranet.deployment.label_maps import LabelMaps
 from mfaranet.deployment.pooling import pool_separately
 from mfaranet.deployment.warping import score_before_warping, warp_by_places
 from mfaranet.errors import InputError
-from mfaranet.models.convolution import QuickConvolutions, is_winograd
+from mfaranet.models.convolution import is_winograd, quick_convolutions
 from mfaranet.models.layers import Upsampling
 from mfaranet.models.mfaranet import MFARANet
 from mfaranet.models.pruned import traced
@@ -46,7 +46,7 @@ class Deployed(nn.Module):
         images = images.contiguous(memory_format=self.memory_format) - self.mean
         if self.deviation is not None:
             images = images / self.deviation
-        with QuickConvolutions() if self.winograd and not torch.compiler.is_compiling() else nullcontext():
+        with quick_convolutions(images) if self.winograd else nullcontext():
             scores: Tensor = self.network(images)
         if not self.labels:
             return scores
@@ -99,11 +99,7 @@ def _needed(network: nn.Module) -> nn.Module:
     if isinstance(network, MFARANet):
         return traced(network)
     ran: set[nn.Module] = set()
-    handles = [m.register_forward_hook(lambda module, *_: ran.add(module)) for m in network.modules()]
-    with torch.no_grad():
-        network(_image())
-    for handle in handles:
-        handle.remove()
+    observe(network, lambda module, *_: ran.add(module), 3, nn.Module)
     for name, module in list(network.named_children()):
         if not ran.intersection(module.modules()):
             setattr(network, name, nn.ModuleList())
@@ -119,11 +115,7 @@ def _mostly_winograd(network: nn.Module) -> bool:
     def count(conv: nn.Conv2d, _: object, features: Tensor) -> None:
         done[is_winograd(conv)] += conv.weight.numel() * features.shape[-2] * features.shape[-1]
 
-    handles = [m.register_forward_hook(count) for m in network.modules() if isinstance(m, nn.Conv2d)]
-    with torch.no_grad():
-        network(_image())
-    for handle in handles:
-        handle.remove()
+    observe(network, count, 3, nn.Conv2d)
     return done[True] > done[False]
 
 
@@ -131,7 +123,8 @@ def _mostly_winograd(network: nn.Module) -> bool:
 def _fold_deviation(network: nn.Module) -> bool:
     """Make the division by the image's deviation part of the convolutions that take the image, if only these do."""
     convs = [m for m in network.modules() if isinstance(m, nn.Conv2d) and m.in_channels == 3 and m.groups == 1]
-    image, deviation = _image(), _per_channel(STD).double()
+    image = torch.rand(1, 3, 64, 128, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    deviation = _per_channel(STD).double()
     expected = network(image)
     for conv in convs:
         conv.weight /= deviation
@@ -141,10 +134,6 @@ def _fold_deviation(network: nn.Module) -> bool:
     for conv in convs:
         conv.weight *= deviation
     return False
-
-
-def _image() -> Tensor:
-    return torch.rand(1, 3, 64, 128, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
 
 
 def _per_channel(colour: tuple[float, ...]) -> Tensor:

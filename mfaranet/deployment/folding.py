@@ -2,6 +2,7 @@
 
 import copy
 from collections import Counter
+from collections.abc import Callable
 from itertools import chain
 
 import torch
@@ -41,6 +42,15 @@ def fold_batch_norm(model: nn.Module, channels: int = 3) -> nn.Module:
     return folded
 
 
+def observe(model: nn.Module, hook: Callable[..., None], channels: int, *kinds: type[nn.Module]) -> None:
+    """Run one pass of a small image, in which the modules of some kinds call the hook (module, inputs, output)."""
+    handles = [module.register_forward_hook(hook) for module in model.modules() if isinstance(module, kinds)]
+    with torch.no_grad():
+        model(next(model.parameters()).new_zeros(1, channels, 64, 128))
+    for handle in handles:
+        handle.remove()
+
+
 def _pairs(model: nn.Module, channels: int) -> list[tuple[Convolution, nn.BatchNorm2d]]:
     """Convolutions and the normalisations that take their outputs, always and alone, as one pass shows."""
     outputs: dict[int, tuple[Convolution, Tensor]] = {}  # with the tensor, or its id could be given again
@@ -54,13 +64,7 @@ def _pairs(model: nn.Module, channels: int) -> list[tuple[Convolution, nn.BatchN
         elif isinstance(module, nn.BatchNorm2d) and id(inputs[0]) in outputs:
             meetings[outputs[id(inputs[0])][0], module] += 1
 
-    layers = [each for each in model.modules() if isinstance(each, Convolution | nn.BatchNorm2d)]
-    handles = [layer.register_forward_hook(record) for layer in layers]
-    weight = next(model.parameters())
-    with torch.no_grad():
-        model(weight.new_zeros(1, channels, 64, 128))
-    for handle in handles:
-        handle.remove()
+    observe(model, record, channels, nn.Conv2d, nn.ConvTranspose2d, nn.BatchNorm2d)
     partners = Counter(conv for conv, _ in meetings)
     return [
         (conv, norm)

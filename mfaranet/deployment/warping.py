@@ -7,8 +7,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, fx, nn
 
-from mfaranet.models.layers import resize_like, spread
-from mfaranet.models.mfaranet import Warp, WarpGrid
+from mfaranet.models.layers import Warp, flow_positions, resize_like
+from mfaranet.models.mfaranet import WarpGrid
 
 
 class Places(NamedTuple):
@@ -44,9 +44,7 @@ class DeployedWarpGrid(nn.Module):
         """As WarpGrid, for sampling features of the size of ``high``: a grid, or its places for embedding_bag."""
         flow: Tensor = self.shift_and_add(self.low(low) + resize_like(self.high(high), low))
         flow = flow.to(torch.promote_types(flow.dtype, torch.float32))
-        height, width = low.shape[-2:]
-        x = spread(width, flow.dtype, flow.device) + flow[:, 0] / width
-        y = spread(height, flow.dtype, flow.device)[:, None] + flow[:, 1] / height
+        x, y = flow_positions(flow, flow.dtype)
         if not _by_bags(high):
             return torch.stack([x, y], dim=-1)
         rows, columns = high.shape[-2:]

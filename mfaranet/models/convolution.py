@@ -7,6 +7,7 @@ and ``benchmarks.inference``.
 """
 
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import torch
@@ -15,12 +16,22 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 _ONE, _NONE = (1, 1), (0, 0)
+_WINOGRAD = ((3, 3), _ONE, _ONE, _ONE, 1)
+"""Kernel, stride, padding, dilation and groups of what NNPACK does by Winograd's algorithm."""
+_LEAST_PIXELS = 2048
+"""Of a feature: NNPACK transforms the kernels in every call, which takes up to nine times as long as the convolution of
+a small one, and from here on is made up for."""
 
 
 def is_winograd(conv: nn.Conv2d) -> bool:
-    """Whether it is one that QuickConvolutions does by Winograd's algorithm, where there is NNPACK."""
-    form = (conv.kernel_size, conv.stride, conv.padding, conv.dilation, conv.groups)
-    return form == ((3, 3), _ONE, _ONE, _ONE, 1)
+    """Whether it is one that QuickConvolutions does by Winograd's algorithm, of large features, with NNPACK."""
+    return (conv.kernel_size, conv.stride, conv.padding, conv.dilation, conv.groups) == _WINOGRAD
+
+
+def quick_convolutions(images: Tensor) -> AbstractContextManager[Any]:
+    """QuickConvolutions for a pass of these images; nothing on a GPU, or where a compiler chooses the kernels."""
+    quick = images.device.type == "cpu" and not torch.compiler.is_compiling()
+    return QuickConvolutions() if quick else nullcontext()
 
 
 class QuickConvolutions(TorchFunctionMode):
@@ -48,7 +59,9 @@ def _conv2d(
     if plain and not torch.is_autocast_enabled("cpu"):
         if (weight.shape[2:], padding) == (_ONE, _NONE):
             return _product(features, weight, bias)
-        if (weight.shape[2:], padding, dilation) == ((3, 3), _ONE, _ONE) and torch._nnpack_available():
+        form = (tuple(weight.shape[2:]), stride, padding, dilation, groups)
+        pixels = features.shape[-2] * features.shape[-1]
+        if form == _WINOGRAD and pixels >= _LEAST_PIXELS and torch._nnpack_available():
             result: Tensor = _Winograd.apply(features, weight, bias)
             return result
     return F.conv2d(features, weight, bias, stride, padding, dilation, groups)

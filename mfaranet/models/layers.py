@@ -88,6 +88,32 @@ class Upsampling(nn.Module):
         return resized(scores, size, self.align_corners)
 
 
+def flow_positions(flow: Tensor, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
+    """x and y, -1..1, (N, h, w) each, of every pixel moved by a flow (N, 2, h, w), which is divided by the size alone.
+
+    ``dtype`` is that of the positions before they are moved.
+    """
+    height, width = flow.shape[-2:]
+    x = spread(width, dtype, flow.device) + flow[:, 0] / width
+    y = spread(height, dtype, flow.device)[:, None] + flow[:, 1] / height
+    return x, y
+
+
+class Warp(nn.Module):
+    """Samples a feature at the places of a grid, bilinearly, zeros around it.
+
+    ``align_corners``: -1 and 1 are the centres of the outermost pixels, not their outer edges.
+    """
+
+    def __init__(self, align_corners: bool) -> None:
+        super().__init__()
+        self.align_corners = align_corners
+
+    def forward(self, feature: Tensor, grid: Tensor) -> Tensor:
+        """A feature (N, C, H, W) and a grid (N, h, w, 2) in, the feature (N, C, h, w) out."""
+        return F.grid_sample(feature.to(grid.dtype), grid, align_corners=self.align_corners).to(feature.dtype)
+
+
 def spread(steps: int, dtype: torch.dtype, device: torch.device) -> Tensor:
     """``steps`` numbers from -1 to 1 at equal distances, (steps,); a single one is -1."""
     if not torch.compiler.is_exporting():

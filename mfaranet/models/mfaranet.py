@@ -6,13 +6,12 @@ Scales count from 1 (1/4 of the input size) to 4 (1/32), as in the paper; lists 
 from collections.abc import Collection, Iterable, Sequence
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from mfaranet.errors import InputError
 from mfaranet.models.backbones import BACKBONES
 from mfaranet.models.facts import Facts
-from mfaranet.models.layers import Outputs, Upsampling, conv_bn_relu, resize_like, spread
+from mfaranet.models.layers import Outputs, Upsampling, Warp, conv_bn_relu, flow_positions, resize_like
 
 SCALES = (1, 2, 3, 4)
 
@@ -72,30 +71,12 @@ class WarpGrid(nn.Module):
 
     def forward(self, low: Tensor, high: Tensor) -> Tensor:
         """Grid (N, h, w, 2), last axis (x, y) in -1..1, of ``low`` (N, C, h, w) and the coarser ``high``."""
-        height, width = low.shape[-2:]
         high = resize_like(self.reduce_high(high), low)
         flow: Tensor = self.flow(torch.cat([self.reduce_low(low), high], dim=1))
         # Half precision would move the samples. In double precision the base still is float32: the official
         # numbers hold its rounding.
         flow = flow.to(torch.promote_types(flow.dtype, torch.float32))
-        x = spread(width, torch.float32, low.device) + flow[:, 0] / width
-        y = spread(height, torch.float32, low.device)[:, None] + flow[:, 1] / height
-        return torch.stack([x, y], dim=-1)
-
-
-class Warp(nn.Module):
-    """Samples a feature at the places of a grid, bilinearly, zeros around it (part of the paper's RAM).
-
-    ``align_corners``: see RAM.
-    """
-
-    def __init__(self, align_corners: bool) -> None:
-        super().__init__()
-        self.align_corners = align_corners
-
-    def forward(self, feature: Tensor, grid: Tensor) -> Tensor:
-        """A feature (N, C, H, W) and a grid (N, h, w, 2) in, the feature (N, C, h, w) out."""
-        return F.grid_sample(feature.to(grid.dtype), grid, align_corners=self.align_corners).to(feature.dtype)
+        return torch.stack(flow_positions(flow, torch.float32), dim=-1)
 
 
 class RAM(nn.Module):

@@ -10,8 +10,8 @@ from typing import TypeVar
 from torch import fx, nn
 
 from mfaranet.errors import InputError
-from mfaranet.models.layers import Upsampling
-from mfaranet.models.mfaranet import SCALES, MFARANet, Warp, WarpGrid
+from mfaranet.models.layers import Upsampling, Warp
+from mfaranet.models.mfaranet import SCALES, MFARANet, WarpGrid
 
 
 class MFARANetPruned(fx.GraphModule):

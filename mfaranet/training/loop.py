@@ -23,7 +23,7 @@ from mfaranet.evaluation.background import in_background
 from mfaranet.evaluation.inference import PROTOCOLS, InputSizes, predict_split
 from mfaranet.evaluation.metrics import confusion_matrix, intersection_over_union
 from mfaranet.measure.machine import allow_tf32, choose_device
-from mfaranet.models.convolution import QuickConvolutions
+from mfaranet.models.convolution import quick_convolutions
 from mfaranet.models.layers import Outputs
 from mfaranet.schema import TrainSettings
 from mfaranet.sizes import InputSize
@@ -157,7 +157,7 @@ class Supervised(nn.Module):
         self.criterion = criterion
 
     def forward(self, images: Tensor, labels: Tensor, boundaries: Tensor | None = None) -> dict[str, Tensor]:
-        with QuickConvolutions():
+        with quick_convolutions(images):
             outputs: Outputs = self.network(images)
         if not isinstance(outputs, dict) or "out" not in outputs:
             name = type(self.network).__name__

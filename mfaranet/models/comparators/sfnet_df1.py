@@ -1,14 +1,13 @@
 """SFNet (DF1): its paper, what is followed, and where that leaves the paper stand in its ``facts``."""
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from mfaranet.models.backbones.dfnet import dfnet1
 from mfaranet.models.blocks import score_head
 from mfaranet.models.comparator import Comparator
 from mfaranet.models.facts import Facts
-from mfaranet.models.layers import conv_bn, conv_bn_relu, grid_mean, resize_like, spread
+from mfaranet.models.layers import Warp, conv_bn, conv_bn_relu, flow_positions, grid_mean, resize_like
 
 WIDTH = 64
 BINS = (1, 2, 3, 6)
@@ -47,17 +46,15 @@ class FlowAlignment(nn.Module):
         self.reduce_low = nn.Conv2d(WIDTH, WIDTH // 2, 1, bias=False)
         self.reduce_high = nn.Conv2d(WIDTH, WIDTH // 2, 1, bias=False)
         self.flow = nn.Conv2d(WIDTH, 2, 3, padding=1, bias=False)
+        self.warp = Warp(align_corners=True)
 
     def forward(self, low: Tensor, high: Tensor) -> Tensor:
-        height, width = low.shape[-2:]
         reduced = self.reduce_low(low)
         flow: Tensor = self.flow(torch.cat([resize_like(self.reduce_high(high), low), reduced], dim=1))
         # Half precision would move the samples.
         flow = flow.to(torch.promote_types(flow.dtype, torch.float32))
-        x = spread(width, flow.dtype, flow.device) + flow[:, 0] / width
-        y = spread(height, flow.dtype, flow.device)[:, None] + flow[:, 1] / height
-        warped = F.grid_sample(high.to(flow.dtype), torch.stack([x, y], dim=-1), align_corners=True)
-        return warped.to(high.dtype)
+        warped: Tensor = self.warp(high, torch.stack(flow_positions(flow, flow.dtype), dim=-1))
+        return warped
 
 
 class SFNet(Comparator):
