@@ -9,6 +9,7 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.autograd.profiler import profile
 from torch.nn.functional import conv2d
 
+from mfaranet.models import convolution
 from mfaranet.models.convolution import QuickConvolutions
 
 CASES: dict[str, tuple[tuple[int, ...], dict[str, Any]]] = {
@@ -36,6 +37,15 @@ def results(case: str, dtype: torch.dtype, *, bias: bool, size: tuple[int, int] 
     return [output, *gradients]
 
 
+@pytest.fixture
+def winograd(monkeypatch: pytest.MonkeyPatch) -> None:
+    """NNPACK, on a CPU that is quicker without, too."""
+    if not torch._nnpack_available():
+        pytest.skip("this build of PyTorch has no NNPACK for this CPU")
+    monkeypatch.setattr(convolution, "winograd_is_quick", lambda: True)
+
+
+@pytest.mark.usefixtures("winograd")
 @pytest.mark.parametrize("size", [LARGE, SMALL])
 @pytest.mark.parametrize("bias", [True, False])
 @pytest.mark.parametrize("case", CASES)
@@ -60,14 +70,20 @@ def test_numbers(case: str, bias: bool, size: tuple[int, int]) -> None:
         ("dilated", LARGE, None),
     ],
 )
+@pytest.mark.usefixtures("winograd")
 def test_the_kernels(case: str, size: tuple[int, int], kernel: str | None) -> None:
-    if not torch._nnpack_available():
-        pytest.skip("this build of PyTorch has no NNPACK for this CPU")
     with profile() as seen, QuickConvolutions():
         results(case, torch.float32, bias=False, size=size)
     names = {event.name for event in seen.function_events}
     assert kernel is None or kernel in names
     assert ("aten::conv2d" in names) == (kernel is None)
+
+
+@pytest.mark.parametrize(("capability", "quick"), [("AVX2", True), ("AVX512", False), ("AVX512_BF16", False)])
+def test_who_gains_by_winograd(monkeypatch: pytest.MonkeyPatch, capability: str, quick: bool) -> None:
+    monkeypatch.setattr(torch, "_nnpack_available", lambda: True)
+    monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: capability)
+    assert convolution.winograd_is_quick() == quick
 
 
 def test_elsewhere_nothing_changes() -> None:

@@ -10,11 +10,13 @@ from torch import Tensor, nn
 
 import mfaranet
 from mfaranet.data.transforms import normalise
+from mfaranet.deployment import deploy as deploy_module
 from mfaranet.deployment.deploy import Deployed
 from mfaranet.deployment.label_maps import LabelMaps
 from mfaranet.deployment.pooling import MaxPool
 from mfaranet.deployment.warping import DeployedWarp, DeployedWarpGrid
 from mfaranet.errors import InputError
+from mfaranet.models import convolution
 from mfaranet.models.layers import Upsampling, Warp
 from mfaranet.models.mfaranet import WarpGrid
 
@@ -135,11 +137,18 @@ def test_pooling(size: tuple[int, int]) -> None:
     assert MaxPool()(features.requires_grad_()).requires_grad  # by PyTorch's, which knows the gradient
 
 
+@pytest.mark.parametrize("quick", [True, False])
 @pytest.mark.parametrize(("name", "winograd"), [("mfaranet", True), ("bisenet_v1", True), ("fast_scnn", False)])
-def test_memory_format(name: str, winograd: bool) -> None:
-    if not torch._nnpack_available():
-        pytest.skip("this PyTorch has no NNPACK")
-    deployed = mfaranet.deploy(mfaranet.get_model(name))
-    assert deployed.winograd == winograd
+def test_memory_format(monkeypatch: pytest.MonkeyPatch, name: str, winograd: bool, quick: bool) -> None:
+    """On a CPU whose 3x3 convolutions are quicker by Winograd's algorithm, and on one where they are not."""
+    if quick and not torch._nnpack_available():
+        pytest.skip("this build of PyTorch has no NNPACK for this CPU")
+    for module in (deploy_module, convolution):
+        monkeypatch.setattr(module, "winograd_is_quick", lambda: quick)
+    torch.manual_seed(0)
+    model = mfaranet.get_model(name, num_classes=5)
+    warm_up(model)
+    deployed = assert_deploys(model, photographs(1, 192, 256), labels=False)
+    assert deployed.winograd == (winograd and quick)
     kernels = next(m.weight for m in deployed.modules() if isinstance(m, nn.Conv2d) and m.in_channels > 3)
     assert kernels.is_contiguous(memory_format=deployed.memory_format)

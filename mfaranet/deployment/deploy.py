@@ -12,7 +12,7 @@ from mfaranet.deployment.label_maps import LabelMaps
 from mfaranet.deployment.pooling import pool_separately
 from mfaranet.deployment.warping import score_before_warping, warp_by_places
 from mfaranet.errors import InputError
-from mfaranet.models.convolution import is_winograd, quick_convolutions
+from mfaranet.models.convolution import is_winograd, quick_convolutions, winograd_is_quick
 from mfaranet.models.layers import Upsampling
 from mfaranet.models.mfaranet import MFARANet
 from mfaranet.models.pruned import traced
@@ -59,7 +59,8 @@ def deploy(model: nn.Module, size: Size | None = None, *, labels: bool = False) 
     Up to rounding, its logits are those of ``model`` on normalised images. Normalisation is part of the convolutions,
     that of the image too where these alone see it; what only training needs is gone; MFARANet's flow and sampling have
     the form of ``warping``. On a CPU a network that consists of 3x3 convolutions for the most part has them by
-    Winograd's algorithm (see models.convolution); others store channels pixel by pixel (channels_last), as on a GPU.
+    Winograd's algorithm, where that is quick (see models.convolution); others store channels pixel by pixel
+    (channels_last), as on a GPU.
     What does not apply to a network is left out.
 
     Args:
@@ -108,7 +109,7 @@ def _needed(network: nn.Module) -> nn.Module:
 
 def _mostly_winograd(network: nn.Module) -> bool:
     """Whether more than half of the multiplications are those of convolutions that QuickConvolutions can do so."""
-    if not torch._nnpack_available():
+    if not winograd_is_quick():
         return False
     done = {True: 0, False: 0}
 
