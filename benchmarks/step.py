@@ -58,7 +58,7 @@ def ours() -> Callable[[], None]:
     boundaries = boundary_target(labels)
     settings = load().settings("cityscapes", "base").train
     model = initial()
-    supervised, optimizer = Supervised(model, Loss(settings.loss)), make_optimizer(model, settings)
+    supervised, optimizer = Supervised(model, Loss(settings.loss), settings), make_optimizer(model, settings)
 
     def step() -> None:
         optimizer.zero_grad()

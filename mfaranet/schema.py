@@ -29,6 +29,7 @@ ProtocolName = Literal[
 ]
 Device = Literal["auto", "cpu", "cuda", "mps"]
 """auto: CUDA where there is a GPU, else the CPU (see mfaranet.measure.machine)."""
+MemoryFormat = Literal["channels_first", "channels_last"]
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_]*$")]
 """A name that is a folder, a DVC stage and a Snakemake rule at once: no dots, dashes or capitals."""
 
@@ -265,6 +266,10 @@ class TrainSettings(OptimizationSettings):
     precision: Literal["32-true", "16-mixed", "bf16-mixed"]
     tf32: bool
     """Whether a GPU may take TF32 for float32 in convolutions and matrix products."""
+    memory_format: MemoryFormat
+    """Of weights and features."""
+    compile: bool
+    """Whether the network goes through torch.compile."""
     augmentation: AugmentationSettings
     loss: LossSettings
 
@@ -355,7 +360,7 @@ class LatencySettings(Strict):
     device: Device
     precision: Literal["float32", "float16", "bfloat16"]
     tf32: bool
-    memory_format: Literal["channels_first", "channels_last"]
+    memory_format: MemoryFormat
     forms: list[Literal["deployed", "compiled", "cuda_graph"]]
     """Besides the network as it is, and with its normalisation folded."""
     threads: Positive | None

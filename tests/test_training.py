@@ -2,6 +2,7 @@
 
 import math
 import os
+from functools import partialmethod
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 import torch
 from PIL import Image
 from tiny import CLASSES, FACTS, TinyNetwork, curve, run_tiny, settings, whiten, write_data
+from torch import nn
 
 import mfaranet
 from mfaranet.data.boundaries import boundary_target
@@ -59,6 +61,20 @@ def test_twenty_steps_are_the_same_twice_to_the_last_bit(data: Path, tmp_path: P
     assert first == second
     run(data, tmp_path / "other", seed=1)
     assert (tmp_path / "other/last.safetensors").read_bytes() != first
+
+
+@pytest.mark.parametrize("way", [{"memory_format": "channels_last"}, {"compile": True}], ids=str)
+def test_ways_to_compute_the_same(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, way: dict[str, Any]
+) -> None:
+    # Traced and differentiated, but not compiled to machine code, which takes a minute and a compiler.
+    monkeypatch.setattr(nn.Module, "compile", partialmethod(nn.Module.compile, backend="aot_eager"))
+    run_tiny(data, tmp_path / "plain", norm=True)
+    run_tiny(data, tmp_path / "other", norm=True, **way)
+    for key in ("train/total", "val/miou"):
+        assert curve(tmp_path / "other", key) == pytest.approx(curve(tmp_path / "plain", key), rel=1e-4)
+    kept = [read(tmp_path / name / "last.safetensors")[0] for name in ("plain", "other")]
+    assert kept[0].keys() == kept[1].keys()
 
 
 def test_two_trainings_may_end_together(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

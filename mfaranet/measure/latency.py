@@ -27,6 +27,7 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from mfaranet.measure.forms import is_compiled, is_deployed
+from mfaranet.measure.machine import memory_format
 from mfaranet.schema import LatencySettings, size_name
 
 PAPER_WARM_UP = 10
@@ -79,7 +80,7 @@ def measure(
     keep their memory layout; what is compiled at its first pass has made it before its time counts.
     """
     dtype = getattr(torch, settings.precision)
-    layout = getattr(torch, "channels_last" if settings.memory_format == "channels_last" else "contiguous_format")
+    layout = memory_format(settings.memory_format)
     deployed = {name for name, network in networks.items() if is_deployed(network)}
     for name, network in networks.items():
         network.eval().to(device, dtype)

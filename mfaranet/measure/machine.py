@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from mfaranet.errors import InputError
+from mfaranet.schema import MemoryFormat
 
 
 def choose_device(wanted: str, key: str) -> torch.device:
@@ -29,6 +30,11 @@ def allow_tf32(allowed: bool) -> None:
     """Let this process take TF32 for float32, in convolutions and matrix products on a GPU that has it, or not."""
     # The newer names of the same two, fp32_precision, would make torch.get_float32_matmul_precision fail in Fabric.
     torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = allowed
+
+
+def memory_format(name: MemoryFormat) -> torch.memory_format:
+    """PyTorch's own of a name in params.yaml."""
+    return {"channels_first": torch.contiguous_format, "channels_last": torch.channels_last}[name]
 
 
 def device_name(device: torch.device) -> str:

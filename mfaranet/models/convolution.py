@@ -37,8 +37,8 @@ def winograd_is_quick() -> bool:
 
 
 def quick_convolutions(images: Tensor) -> AbstractContextManager[Any]:
-    """QuickConvolutions for a pass of these images; nothing on a GPU, or where a compiler chooses the kernels."""
-    quick = images.device.type == "cpu" and not torch.compiler.is_compiling()
+    """QuickConvolutions for a pass of these images; nothing on a GPU, in channels_last, or where a compiler chooses."""
+    quick = images.device.type == "cpu" and images.is_contiguous() and not torch.compiler.is_compiling()
     return QuickConvolutions() if quick else nullcontext()
 
 

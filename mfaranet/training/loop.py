@@ -22,7 +22,7 @@ from mfaranet.errors import InputError
 from mfaranet.evaluation.background import in_background
 from mfaranet.evaluation.inference import PROTOCOLS, InputSizes, predict_split
 from mfaranet.evaluation.metrics import confusion_matrix, intersection_over_union
-from mfaranet.measure.machine import allow_tf32, choose_device
+from mfaranet.measure.machine import allow_tf32, choose_device, memory_format
 from mfaranet.models.convolution import quick_convolutions
 from mfaranet.models.layers import Outputs
 from mfaranet.schema import TrainSettings
@@ -100,13 +100,14 @@ def _train(
 ) -> None:
     if fabric.device.type == "cuda" and fabric.world_size > 1:
         model = nn.SyncBatchNorm.convert_sync_batchnorm(model)  # type: ignore[no-untyped-call]
+    model.to(memory_format=memory_format(settings.memory_format))
     loader = training_loader(settings, data, fabric.global_rank, fabric.world_size)
     assert isinstance(loader.sampler, EpochSampler)
     optimizer = make_optimizer(model, settings)
     schedule = make_schedule(optimizer, settings, settings.epochs * len(loader))
     offset = settings.loss.class_weights
     weights = None if offset is None else class_weights(DatasetRecord.load(data), offset).to(fabric.device)
-    network, optimizer = fabric.setup(Supervised(model, Loss(settings.loss, weights)), optimizer)
+    network, optimizer = fabric.setup(Supervised(model, Loss(settings.loss, weights), settings), optimizer)
     validation = SegmentationDataset(data, "val")
     if not sum(validation.record.class_pixels["val"]):
         raise InputError(
@@ -151,14 +152,17 @@ def _train(
 class Supervised(nn.Module):
     """A network and its loss as one module: DDP sees only in its output which parameters a loss does not reach."""
 
-    def __init__(self, network: nn.Module, criterion: Loss) -> None:
+    def __init__(self, network: nn.Module, criterion: Loss, settings: TrainSettings) -> None:
         super().__init__()
         self.network = network
         self.criterion = criterion
+        self.memory_format = memory_format(settings.memory_format)
+        if settings.compile:
+            network.compile()  # in place: its parameters keep their names
+        self.compiled = settings.compile
 
     def forward(self, images: Tensor, labels: Tensor, boundaries: Tensor | None = None) -> dict[str, Tensor]:
-        with quick_convolutions(images):
-            outputs: Outputs = self.network(images)
+        outputs = self._outputs(images.contiguous(memory_format=self.memory_format))
         if not isinstance(outputs, dict) or "out" not in outputs:
             name = type(self.network).__name__
             mend = "; train the whole one, and list it in run.pruned" if name == "MFARANetPruned" else ""
@@ -167,6 +171,11 @@ class Supervised(nn.Module):
                 f"and so is not trained{mend}"
             )
         return self.criterion(outputs, labels, boundaries)
+
+    def _outputs(self, images: Tensor) -> Outputs:
+        with nullcontext() if self.compiled else quick_convolutions(images):
+            outputs: Outputs = self.network(images)
+        return outputs
 
 
 def validate(model: nn.Module, dataset: SegmentationDataset, size: InputSize, fabric: Fabric) -> float:
