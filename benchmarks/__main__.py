@@ -1,6 +1,6 @@
 """All ratios that have a target, one after the other, and their table. `make bench`; nothing else should run.
 
-python -m benchmarks [name...]   # inference, step, engines: about a quarter of an hour
+python -m benchmarks [name...]   # inference, step, engines, and gpu where there is one: about a quarter of an hour
 
 Writes results/benchmarks/<name>.csv with the machine, and fails where a target is missed.
 """
@@ -22,9 +22,10 @@ FOLDER = Path(__file__).parents[1] / "results/benchmarks"
 
 def main() -> None:
     """Run the named ones, or all."""
-    names = sys.argv[1:] or NAMES
-    if unknown := set(names) - set(NAMES):
-        sys.exit(f"no such benchmark: {', '.join(sorted(unknown))}; there are {', '.join(NAMES)}")
+    there = (*NAMES, "gpu") if torch.cuda.is_available() else NAMES
+    names = sys.argv[1:] or there
+    if unknown := set(names) - set(there):
+        sys.exit(f"no such benchmark here: {', '.join(sorted(unknown))}; there are {', '.join(there)}")
     met = True
     for name in names:
         rows: list[Row] = import_module(f"benchmarks.{name}").rows()

@@ -10,6 +10,7 @@ own (Linux).
 import multiprocessing
 import sys
 from collections.abc import Callable
+from typing import Any
 
 import torch
 
@@ -18,12 +19,15 @@ from benchmarks import baseline
 from benchmarks.rows import Row, compared, in_turn, print_rows
 from mfaranet.data.boundaries import boundary_target
 from mfaranet.measure.latency import peak_memory
+from mfaranet.measure.machine import memory_format
 from mfaranet.params import load
+from mfaranet.training.distributed import make_fabric
 from mfaranet.training.loop import Supervised
 from mfaranet.training.losses import Loss
 from mfaranet.training.optimization import make_optimizer
 
 SIZE, BATCH, TURNS = 512, 4, 3
+CPU = torch.device("cpu")
 TARGETS = {"time": 0.75, "memory": 0.8}
 
 
@@ -52,27 +56,30 @@ def peak(make: Callable[[], Callable[[], None]]) -> int:
     return found
 
 
-def ours() -> Callable[[], None]:
-    """A step as the training loop makes it."""
-    images, labels = batch()
+def ours(device: torch.device = CPU, **changes: Any) -> Callable[[], None]:
+    """A step as the training loop makes it, with some changes of ``train``."""
+    settings = load().settings("cityscapes", "base").train.model_copy(update=changes)
+    fabric = make_fabric(settings.precision, device)
+    images, labels = (each.to(device) for each in batch())
     boundaries = boundary_target(labels)
-    settings = load().settings("cityscapes", "base").train
-    model = initial()
-    supervised, optimizer = Supervised(model, Loss(settings.loss), settings), make_optimizer(model, settings)
+    model = initial().to(memory_format=memory_format(settings.memory_format))
+    supervised, optimizer = fabric.setup(
+        Supervised(model, Loss(settings.loss), settings), make_optimizer(model, settings)
+    )
 
     def step() -> None:
         optimizer.zero_grad()
-        supervised(images, labels, boundaries)["total"].backward()
+        fabric.backward(supervised(images, labels, boundaries)["total"])
         optimizer.step()
 
     return step
 
 
-def theirs() -> Callable[[], None]:
+def theirs(device: torch.device = CPU) -> Callable[[], None]:
     """A step of the baseline."""
-    images, labels = batch()
-    boundaries = torch.stack([baseline.boundary_target(label) for label in labels])
-    model = baseline.Baseline().train()
+    images, labels = (each.to(device) for each in batch())
+    boundaries = torch.stack([baseline.boundary_target(label.cpu()) for label in labels]).to(device)
+    model = baseline.Baseline().train().to(device)
     model.load_state_dict(initial().state_dict())
     optimizer = baseline.make_optimizer(model)
 
