@@ -182,7 +182,7 @@ if file.endswith(".onnx"):
     (labels,) = onnxruntime.InferenceSession(file).run(None, {"images": images})
 else:
     import openvino
-    labels = openvino.Core().compile_model(file, "CPU")(images)[0]
+    labels = openvino.Core().compile_model(file, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})(images)[0]
 assert not {"torch", "mfaranet"} & set(sys.modules)
 Image.fromarray(labels[0]).save(output)
 """
