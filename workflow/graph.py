@@ -17,7 +17,7 @@ from workflow.running import refuse_while_running
 PLAN = "plan"
 CHECK = "check"
 ORDER = (CHECK, "decode")
-"""The stages that others only come after. What they make for these is the same whenever data are, so none runs again."""
+"""The stages that others only come after. What these see of them changes with the data alone, so none runs again."""
 DEFAULTS = {"threads": 1, "gpus": 0, "mem_mb": 2000, "runtime": 60}
 
 

@@ -65,8 +65,8 @@ def train(
         output: folder of the checkpoints.
         curves: folder of the curves.
         facts: what checkpoints.load_trained needs (``network``, ``options``, ``classes``) and whatever else to store.
-        times: CSV of ``data_time`` and ``step_time``, the seconds of each epoch that were waited for the loader and those
-            of the steps: other ones in each run, and so apart from the curves.
+        times: CSV of ``data_time`` and ``step_time``, the seconds of each epoch that were waited for the loader, and
+            those of the steps: other ones in each run, and so apart from the curves.
         resume: where the state after each epoch is kept, and taken from. The last stays: until the files are recorded,
             a training that was stopped after its last epoch ends again without training.
 
