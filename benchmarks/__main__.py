@@ -1,6 +1,6 @@
 """All ratios that have a target, one after the other, and their table. `make bench`; nothing else should run.
 
-python -m benchmarks [name...]   # inference, step, engines, and gpu where there is one: about a quarter of an hour
+python -m benchmarks [name...]   # all by default, gpu where there is one: about a quarter of an hour
 
 Writes results/benchmarks/<name>.csv with the machine, and fails where a target is missed.
 """
@@ -16,7 +16,7 @@ from benchmarks.rows import Row, print_rows
 from mfaranet.files import atomic_write
 from mfaranet.measure.machine import device_facts
 
-NAMES = ("inference", "step", "engines")
+NAMES = ("inference", "step", "loading", "evaluation", "engines")
 FOLDER = Path(__file__).parents[1] / "results/benchmarks"
 
 

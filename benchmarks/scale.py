@@ -32,6 +32,22 @@ def main() -> None:
         criterion(model.train()(images), labels)["total"].backward()
         optimizer.step()
 
+    def saved_gib(backbone: str) -> float:
+        """What one image keeps until the backward pass."""
+        network = mfaranet.get_model("mfaranet", backbone=backbone).to(device).train()
+        weights = {each.untyped_storage().data_ptr() for each in network.state_dict().values()}
+        kept: dict[int, int] = {}
+
+        def keep(tensor: torch.Tensor) -> torch.Tensor:
+            storage = tensor.untyped_storage()
+            kept[storage.data_ptr()] = storage.nbytes()
+            return tensor
+
+        with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+            total = criterion(network(images[:1]), labels[:1])["total"]
+        assert total.requires_grad  # and so nothing is freed yet, and no address is another tensor's again
+        return sum(size for at, size in kept.items() if at not in weights) / 2**30
+
     @torch.inference_mode()
     def evaluate() -> None:
         model.eval()(torch.rand(1, 3, height, 2 * height, device=device))
@@ -40,6 +56,8 @@ def main() -> None:
     print(f"T: {seconds(step) / batch:.3f} s an image, training at {height}x{width}, batch {batch}")
     if device.type == "cuda":
         print(f"   {torch.cuda.max_memory_allocated() / 2**30:.1f} GiB")
+    for backbone in ("resnet18", "resnet50"):
+        print(f"M: {saved_gib(backbone):.2f} GiB an image, kept for the backward pass, {backbone}", flush=True)
     print(f"E: {seconds(evaluate):.3f} s an image, one pass at {height}x{2 * height}")
 
 

@@ -40,11 +40,19 @@ class Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
 
-class SampleData(Strict):
+class AnyData(Strict):
+    """What data sets of all forms have."""
+
+    test_labels: ClassVar[bool]
+    """Whether the test split has labels."""
+    cache: bool = True
+    """Whether its pixels are kept decoded too (see mfaranet.data.decoded)."""
+
+
+class SampleData(AnyData):
     """Street scenes drawn by mfaranet.datasets.sample."""
 
-    test_labels: ClassVar[bool] = False
-    """Whether the test split has labels; of all forms."""
+    test_labels = False
     form: Literal["sample"]
     size: Size
     train: Positive
@@ -53,10 +61,10 @@ class SampleData(Strict):
     seed: int
 
 
-class CamVidData(Strict):
+class CamVidData(AnyData):
     """CamVid in the SegNet form."""
 
-    test_labels: ClassVar[bool] = True
+    test_labels = True
     form: Literal["camvid"]
     source: Path | None
     """A folder, a zip or a tar; without it $MFARANET_CAMVID, without that the download from ``url``."""
@@ -64,10 +72,10 @@ class CamVidData(Strict):
     sha256: str | None
 
 
-class CamVidOriginalData(Strict):
+class CamVidOriginalData(AnyData):
     """CamVid as its authors published it, in 32 classes."""
 
-    test_labels: ClassVar[bool] = True
+    test_labels = True
     form: Literal["camvid_original"]
     source: Path | None
     """A folder or archive; without it $MFARANET_CAMVID_ORIGINAL."""
@@ -75,19 +83,19 @@ class CamVidOriginalData(Strict):
     """How 32 become 11: each with those that belong to it, or alone and the other 21 void."""
 
 
-class CityscapesData(Strict):
+class CityscapesData(AnyData):
     """Cityscapes, from the user's own copy."""
 
-    test_labels: ClassVar[bool] = False
+    test_labels = False
     form: Literal["cityscapes"]
     source: Path | None
     """A folder that holds leftImg8bit/ and gtFine/ or the official archives; without it $CITYSCAPES_DATASET."""
 
 
-class PascalContextData(Strict):
+class PascalContextData(AnyData):
     """PASCAL-Context, from the user's own copy of VOC 2010 and of its labels."""
 
-    test_labels: ClassVar[bool] = False
+    test_labels = False
     form: Literal["pascal_context"]
     source: Path | None
     """A folder that holds both, extracted or as archives; without it $MFARANET_PASCAL_CONTEXT."""
@@ -134,10 +142,10 @@ class Labels(Strict):
         return self
 
 
-class FolderData(Strict):
+class FolderData(AnyData):
     """A data set of the user's own: images, and masks at the same relative paths."""
 
-    test_labels: ClassVar[bool] = True
+    test_labels = True
     form: Literal["folder"]
     source: Path
     images: str = "images"

@@ -126,7 +126,7 @@ def copy(root: Path) -> Project:
 
 
 def smallest(root: Path) -> Project:
-    """Nine stages, of one experiment and one table, in a repository with one commit; nothing has run."""
+    """Ten stages, of one experiment and one table, in a repository with one commit; nothing has run."""
     project = copy(root)
     sample = {"form": "sample", "size": [64, 128], "train": 2, "val": 1, "test": 1, "seed": 0}
     profile: dict[str, Any] = {
@@ -149,7 +149,7 @@ def smallest(root: Path) -> Project:
     for name in project.params()["profiles"].keys() - {"sample"}:
         project.change("profiles", name, "measurements", value={})
     graph = yaml.safe_load((root / "dvc.yaml").read_text())
-    kept = ("plan", "check", "data", "weights", "train", "evaluate", "complexity", "summary", "tables")
+    kept = ("plan", "check", "data", "decode", "weights", "train", "evaluate", "complexity", "summary", "tables")
     graph["stages"] = {name: graph["stages"][name] for name in kept}
     graph["stages"]["summary"]["deps"].remove("results/${item.dataset}/latency")
     (root / "dvc.yaml").write_text(yaml.safe_dump(graph, sort_keys=False))

@@ -36,6 +36,7 @@ TABLES = ("overall", "per_class", "pruned", "complexity", "latency")
 STAGES = {
     "check",
     "data",
+    "decode",
     "weights",
     "train",
     "evaluate",

@@ -125,6 +125,12 @@ def test_a_loss_makes_no_measurement_stale(stale: Any) -> None:
     assert {Path(name).parent.name for name in found} == {"train"}
 
 
+def test_whether_pixels_are_kept_decoded_changes_no_result(stale: Any) -> None:
+    found = stale(lambda project: project.change("profiles", "sample", "data", "cache", value=False))
+    assert found == {"sample/decode.yaml"}
+    assert stale(append("workflow/decode.py", "\nUNUSED = 1\n")) == {"sample/decode.yaml"}
+
+
 def test_a_table_and_what_is_published(stale: Any, project: Project) -> None:
     edit = stale(lambda project: project.change("tables", "pruned", "title", value="Another"))
     assert edit == {"sample/tables/pruned.yaml"}

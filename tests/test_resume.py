@@ -47,6 +47,7 @@ def run(
         output=root / "train",
         curves=root / "curves",
         facts=FACTS,
+        times=root / "times.csv",
         resume=Resume(root / "resume", fingerprint or FINGERPRINT) if keep else None,
     )
 
@@ -96,8 +97,17 @@ def test_killed_in_any_epoch(data: Path, tmp_path: Path, whole: dict[str, bytes]
     killed(data, tmp_path, epoch)
     clear_outputs(tmp_path)
     assert states(tmp_path) == [f"epoch_{number:04d}.pt" for number in range(1, epoch)][-2:]
+    before = timed(tmp_path)
+    (tmp_path / "times.csv").unlink()
     run(data, tmp_path)
     assert files(tmp_path) == whole
+    assert timed(tmp_path)[: epoch - 1] == before
+    assert [int(row.split(",")[0]) for row in timed(tmp_path)] == [1, 2, 3, 4, 5]
+
+
+def timed(root: Path) -> list[str]:
+    """The rows of the epochs' times."""
+    return (root / "times.csv").read_text().splitlines()[1:]
 
 
 @pytest.mark.parametrize(
@@ -125,9 +135,11 @@ def test_killed_after_the_last_epoch(
     run(data, tmp_path)
     assert states(tmp_path) == ["epoch_0005.pt"]
     clear_outputs(tmp_path)
+    (tmp_path / "times.csv").unlink()
     monkeypatch.delattr(training, "_train_epoch")
     run(data, tmp_path)
     assert files(tmp_path) == whole
+    assert len(timed(tmp_path)) == 5
     assert "going on after epoch 5" in capsys.readouterr().err
 
 

@@ -22,6 +22,7 @@ STAGES = {
     "plan",
     "check",
     "data@sample",
+    "decode@sample",
     "weights@sample",
     "train@sample-base",
     "evaluate@sample-base",
@@ -30,6 +31,7 @@ STAGES = {
     "tables@sample-overall",
 }
 TRAINED = {"train@sample-base", "evaluate@sample-base", "summary@sample", "tables@sample-overall"}
+DECODED = {"decode@sample"}
 EDITED = {"tables@sample-overall"}
 SHOWN = {"summary@sample", *EDITED}
 TABLE = "results/sample/tables/overall"
@@ -143,6 +145,27 @@ def test_a_spoilt_or_deleted_output_runs_its_stage(project: Project, path: str, 
         assert file.read_bytes() == content
 
 
+def test_a_decoded_set_is_made_anew_and_not_its_trainings(project: Project) -> None:
+    """Where it is lost, and where params.yaml asks for it or no longer does; its pixels are not in DVC's cache."""
+    folder = project.root / "data/sample-decoded"
+    sizes = {path.stat().st_size for path in (project.root / ".dvc/cache").rglob("*")}
+    assert sizes.isdisjoint(path.stat().st_size for path in folder.glob("*.bin"))
+    shutil.rmtree(folder)
+    assert project.changed() == DECODED
+    assert wanted(project) == rules(DECODED)
+    project.run("snakemake", "-j1")
+    assert {path.name for path in folder.glob("[!.]*")} == {"index.json", "train.bin", "val.bin"}
+    project.change("profiles", "sample", "data", "cache", value=False)
+    assert wanted(project) == rules(DECODED)
+    assert project.repro() == DECODED
+    assert list(folder.glob("[!.]*")) == []
+    assert project.changed() == set()
+    assert wanted(project) == set()
+    project.change("profiles", "sample", "data", "cache", value=True)
+    assert project.repro() == {"plan", *DECODED}
+    assert (folder / "index.json").exists()
+
+
 def test_stages_whose_inputs_come_out_as_they_were_do_not_run(project: Project) -> None:
     with (project.root / "mfaranet/datasets/sample.py").open("a") as code:
         code.write("# a comment\n")
@@ -157,7 +180,7 @@ def test_stages_whose_inputs_come_out_as_they_were_do_not_run(project: Project) 
     header, seconds = (project.root / "logs/snakemake/data_sample.benchmark.tsv").read_text().splitlines()
     assert header == "s\tuser\tsystem"
     assert all(float(value) > 0 for value in seconds.split("\t"))
-    for rule in rules(STAGES - {"plan", "check", "data@sample", "weights@sample"}):
+    for rule in rules(STAGES - {"plan", "check", "data@sample", "decode@sample", "weights@sample"}):
         assert "didn't change, skipping" in logs[rule]
     assert (project.root / "runs/sample/train/base/last.safetensors").read_bytes() == trained
 
@@ -309,8 +332,8 @@ def test_a_colleague_goes_on_from_what_was_pushed(project: Project, tmp_path: Pa
 
     colleague = clone("colleague")
     colleague.run("dvc", "pull")
-    assert colleague.changed() == set()
-    assert colleague.repro() == set()
+    assert colleague.changed() == DECODED
+    assert colleague.repro() == DECODED
     assert wanted(colleague) == set()
     # Without the data: a table needs the results alone, which git has.
     laptop = clone("laptop")

@@ -20,6 +20,7 @@ from mfaranet.data.prepared import SegmentationDataset
 from mfaranet.data.record import DatasetRecord
 from mfaranet.data.transforms import Augmentation
 from mfaranet.datasets.checking import write_prepared
+from mfaranet.datasets.decoding import decode
 from mfaranet.evaluation.inference import PROTOCOLS, InputSizes
 from mfaranet.evaluation.metrics import summarise
 from mfaranet.evaluation.scoring import draw_examples, evaluate
@@ -61,7 +62,11 @@ def test_from_files_to_scores(form: Callable[[Path, Path], DatasetRecord], tmp_p
     train(model, chosen, data, output=tmp_path / "run", curves=tmp_path / "curves", facts=facts)
     trained, _ = load_trained(tmp_path / "run/last.safetensors")
     sizes = InputSizes(InputSize(60), (48, 48), 60)
+    from_files = SegmentationDataset(data, split)
+    decode(data)
     images = SegmentationDataset(data, split)
+    for index in range(len(images)):
+        assert all(map(torch.equal, images[index], from_files[index]))
     for protocol in get_args(ProtocolName):
         confusion = evaluate(trained, images, protocol, sizes, tmp_path / protocol)
         found = summarise(confusion, record.classes)

@@ -8,14 +8,14 @@ import typer
 
 from mfaranet.errors import report_errors
 from mfaranet.files import read_json, read_yaml
-from workflow.graph import CHECK, read
+from workflow.graph import ORDER, read
 from workflow.planned import FOLDER
 
 
 def main() -> None:
     """Name the stages that `dvc repro` would run, each with what is new in its settings, code and data."""
     stages = [stage for stage in read() if stage.changed]
-    changed = {stage.name for stage in stages} - {CHECK}  # whose output is always the same
+    changed = {stage.name for stage in stages if stage.kind not in ORDER}
     for stage in stages:
         typer.secho(stage.name, bold=True)
         for line in stage.reasons or [f"after {', '.join(sorted(changed.intersection(stage.upstream)))}"]:

@@ -29,8 +29,10 @@ class Paths:
 
     def __init__(self, dataset: str, experiment: str = "") -> None:
         self.data = Path("data", dataset)
+        self.decoded = Path("data", f"{dataset}-decoded.json")
         self.weights = Path("runs", dataset, "weights")
         self.checkpoints = Path("runs", dataset, "train", experiment)
+        self.times = Path("runs", dataset, "times", f"{experiment}.csv")
         self.resume = Path("runs", dataset, "resume", experiment)
         self.predictions = Path("runs", dataset, "evaluate", experiment)
         self.submission = Path("runs", dataset, "submission", experiment)

@@ -16,7 +16,8 @@ from workflow.running import refuse_while_running
 
 PLAN = "plan"
 CHECK = "check"
-"""The stage that all others come after. What it makes is always the same, so none of them runs again for it."""
+ORDER = (CHECK, "decode")
+"""The stages that others only come after. What these see of them changes with the data alone, so none runs again."""
 DEFAULTS = {"threads": 1, "gpus": 0, "mem_mb": 2000, "runtime": 60}
 
 
@@ -36,7 +37,7 @@ class Stage:
     @property
     def kind(self) -> str:
         """The stage of dvc.yaml."""
-        return self.name.partition("@")[0]
+        return _kind(self.name)
 
     @property
     def items(self) -> list[str]:
@@ -132,8 +133,12 @@ def _read_stage(stage: Any, graph: networkx.DiGraph, changed: Mapping[str, list[
         outputs=[out.def_path for out in stage.outs],
         meta={**DEFAULTS, **(stage.meta or {})},
         reasons=[text for entry in changed.get(stage.addressing, []) for text in _reasons(entry)],
-        changed=stage.addressing in changed or bool(above & changed.keys() - {CHECK}),
+        changed=stage.addressing in changed or any(_kind(name) not in ORDER for name in above & changed.keys()),
     )
+
+
+def _kind(name: str) -> str:
+    return name.partition("@")[0]
 
 
 def _reasons(entry: str | dict[str, dict[str, str]]) -> list[str]:

@@ -78,7 +78,8 @@ def _of_one(params: Params, dataset: str) -> Iterator[Run]:
     profile, run = params.profile(dataset), params.run
     every = {name: params.settings(dataset, name) for name in params.experiments}
     selected = {name: every[name] for name in run.experiments}
-    yield ("data",), {"data": _dump(profile.data)}, []
+    yield ("data",), {"data": profile.data.model_dump(mode="json", exclude={"cache"})}, []
+    yield ("decode",), {"cache": profile.data.cache}, []
     starts = {name: _start(params, name, settings) for name, settings in selected.items()}
     started = [selected[name].network for name, start in starts.items() if start]
     yield ("weights",), _weights(params, starts), _modules(*started)

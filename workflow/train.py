@@ -15,6 +15,7 @@ from mfaranet.models import get_model
 from mfaranet.schema import NetworkSettings, TrainSettings
 from mfaranet.training.loop import open_curves, train
 from mfaranet.training.resume import Resume
+from mfaranet.training.times import write_times
 from mfaranet.weights.checkpoints import load_backbone
 from mfaranet.weights.downloads import fetch_released
 from workflow.common import Paths, read_json, start, write_run
@@ -53,13 +54,21 @@ def main(
         )
         with open_curves(paths.training) as live:
             live.log_metric("epoch", released["epoch"] or 0)
+        write_times(paths.times, [])
     else:
         initial = initial_weights(planned, paths, experiment)
         weights = start_from(model, initial)
         facts["weights"] = weights
         resume = Resume(paths.resume, fingerprint(planned, initial, record))
         ran = train(
-            model, chosen, paths.data, output=paths.checkpoints, curves=paths.training, facts=facts, resume=resume
+            model,
+            chosen,
+            paths.data,
+            output=paths.checkpoints,
+            curves=paths.training,
+            facts=facts,
+            times=paths.times,
+            resume=resume,
         )
         if ran is None:
             return False  # another process of the same training writes

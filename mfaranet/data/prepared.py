@@ -5,6 +5,7 @@
 <root>/dataset.json                         DatasetRecord
 
 A JPEG stays one: it takes a sixth of the space of the same pixels as PNG, and a third of the time to decode.
+Beside it may be its decoded form (see mfaranet.data.decoded), which is read instead.
 """
 
 from collections.abc import Callable
@@ -17,6 +18,7 @@ from PIL import Image
 from torch import Tensor
 from torch.utils.data import Dataset
 
+from mfaranet.data.decoded import DecodedSplit
 from mfaranet.data.record import DatasetRecord
 from mfaranet.errors import InputError
 
@@ -28,7 +30,8 @@ class SegmentationDataset(Dataset[tuple[Tensor, Tensor]]):
     ``transform(image, label)``, where given, makes the item of them.
 
     Raises:
-        InputError: the split has no labels, or the folder is not as it was prepared; for an item, a corrupt file.
+        InputError: the split has no labels, or the folder or its decoded form is not as it was made; for an item, a
+            corrupt file.
     """
 
     def __init__(self, root: Path, split: str, transform: Callable[[Tensor, Tensor], Any] | None = None) -> None:
@@ -47,14 +50,18 @@ class SegmentationDataset(Dataset[tuple[Tensor, Tensor]]):
                 f"{root}: split {split!r} has {len(self.stems)} images and {len(labels)} labels instead of "
                 f"{self.record.splits[split]} pairs; prepare the data set again"
             )
+        self._decoded = DecodedSplit.find(root, split, self.record, self.stems)
 
     def __len__(self) -> int:
         return len(self.stems)
 
     def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
-        image = read_pixels(self._images[index])
-        label = read_pixels(self._labels / f"{self.stems[index]}.png")[0]
+        image, label = self._decoded[index] if self._decoded else self._read(index)
         return self.transform(image, label) if self.transform else (image, label)
+
+    def _read(self, index: int) -> tuple[Tensor, Tensor]:
+        label = self._labels / f"{self.stems[index]}.png"
+        return read_pixels(self._images[index]), read_pixels(label)[0]
 
 
 def prepared_images(root: Path, split: str) -> list[Path]:

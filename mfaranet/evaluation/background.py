@@ -1,5 +1,6 @@
 """Work in threads beside the network: decoding, encoding and counting leave Python's lock, and so overlap with it."""
 
+import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -8,8 +9,9 @@ from typing import TypeVar
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
-_THREADS = 2
-_WAITING = 4
+_THREADS = min(8, max(2, os.cpu_count() or 1))
+"""One thread decodes slower than a GPU predicts."""
+_WAITING = 2 * _THREADS
 """Items that are being worked on or are done, and whose turn has not come: so many are in memory at most."""
 
 

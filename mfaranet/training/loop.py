@@ -1,5 +1,6 @@
 """The training loop: a recipe of params.yaml on a prepared data set, with validation, curves and resuming."""
 
+import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import replace
@@ -32,6 +33,7 @@ from mfaranet.training.losses import Loss, class_weights
 from mfaranet.training.nonfinite import FirstNonFinite
 from mfaranet.training.optimization import make_optimizer, make_schedule
 from mfaranet.training.resume import Progress, Resume, stop_on_signals
+from mfaranet.training.times import Stopwatch, advice, write_times
 from mfaranet.weights import checkpoints
 
 
@@ -43,12 +45,13 @@ def train(
     output: Path,
     curves: Path,
     facts: Mapping[str, Any],
+    times: Path | None = None,
     resume: Resume | None = None,
 ) -> dict[str, Any] | None:
     """Train a network on a prepared data set, on all devices that the environment names (see make_fabric).
 
     Writes ``best.safetensors`` (by mIoU on the validation split) and ``last.safetensors`` to ``output``, and the
-    curves, a point an epoch, to ``curves`` in DVCLive's form.
+    curves, a point an epoch, to ``curves`` in DVCLive's form. Says once, after an epoch, when it waits for the loader.
 
     A batch is split into ``processes * accumulate`` equal parts, each with a loss of its own as on a device of the
     official code; the gradient is their mean. That is the gradient of the whole batch for a mean over pixels, none of
@@ -62,6 +65,8 @@ def train(
         output: folder of the checkpoints.
         curves: folder of the curves.
         facts: what checkpoints.load_trained needs (``network``, ``options``, ``classes``) and whatever else to store.
+        times: CSV of ``data_time`` and ``step_time``, the seconds of each epoch that were waited for the loader, and
+            those of the steps: other ones in each run, and so apart from the curves.
         resume: where the state after each epoch is kept, and taken from. The last stays: until the files are recorded,
             a training that was stopped after its last epoch ends again without training.
 
@@ -80,7 +85,7 @@ def train(
     if resume:
         resume = replace(resume, fingerprint={**resume.fingerprint, "devices": _devices(fabric)})
     with launched(fabric), resume.lock() if resume and fabric.is_global_zero else nullcontext():
-        _train(model, settings, data, output, curves, facts, resume, fabric)
+        _train(model, settings, data, output, curves, facts, times, resume, fabric)
         ran = {**process_facts(fabric), "precision": settings.precision}
         if resume:
             ran["states"] = resume.folder.name
@@ -95,6 +100,7 @@ def _train(
     output: Path,
     curves: Path,
     facts: Mapping[str, Any],
+    times: Path | None,
     resume: Resume | None,
     fabric: Fabric,
 ) -> None:
@@ -119,9 +125,10 @@ def _train(
     progress = Progress()
     if resume:
         progress = resume.restore(parts, output, fabric)
+    told = False
     with (
         stop_on_signals(progress, resume, speak=fabric.is_global_zero),
-        _live(curves, progress, fabric) as live,
+        _live(curves, times, progress, fabric) as live,
         _bar(settings.epochs * len(loader), progress.epoch * len(loader), fabric) as bar,
     ):
         for epoch in range(progress.epoch + 1, settings.epochs + 1):
@@ -129,8 +136,11 @@ def _train(
             # For dropout; not the same in any two processes.
             torch.manual_seed(derived_seed("network", settings.seed, epoch, fabric.global_rank))
             rate = optimizer.param_groups[0]["lr"]
-            watch = FirstNonFinite(settings.accumulate)
-            terms = _train_epoch(network, loader, settings.accumulate, optimizer, schedule, fabric, bar, watch)
+            watch, stopwatch = FirstNonFinite(settings.accumulate), Stopwatch()
+            terms = _train_epoch(
+                network, loader, settings.accumulate, optimizer, schedule, fabric, bar, watch, stopwatch
+            )
+            progress.times.append(stopwatch.row(epoch))
             if failure := watch.describe(loader, epoch, fabric):
                 raise InputError(f"training: {failure} {_last_checkpoint(output, progress)}")
             row = {**{f"train/{name}": value for name, value in terms.items()}, "learning_rate": rate}
@@ -143,6 +153,10 @@ def _train(
                 progress.best = max(progress.best, miou)
             if live:
                 _log(live, row)
+                write_times(times, progress.times)
+                if not told and (line := advice(progress.times[-1], settings.workers)):
+                    bar.write(f"training: {line}", file=sys.stderr)
+                    told = True
             progress.rows.append(row)
             progress.epoch = epoch
             if resume and fabric.is_global_zero:
@@ -204,11 +218,12 @@ def _train_epoch(
     fabric: Fabric,
     bar: "tqdm[Any]",
     watch: FirstNonFinite,
+    stopwatch: Stopwatch,
 ) -> dict[str, float]:
     """Mean of each loss term over the epoch. The terms stay on the device until it ends."""
     network.train()
     sums: dict[str, Tensor] = {}
-    for batch in loader:
+    for batch in stopwatch.batches(loader):
         batch = fabric.to_device(batch)
         optimizer.zero_grad()
         for part in range(accumulate):
@@ -260,7 +275,7 @@ def open_curves(folder: Path) -> Iterator[Live]:
 
 
 @contextmanager
-def _live(curves: Path, progress: Progress, fabric: Fabric) -> Iterator[Live | None]:
+def _live(curves: Path, times: Path | None, progress: Progress, fabric: Fabric) -> Iterator[Live | None]:
     """The curves up to now, written anew, to be gone on with; None where another process writes them."""
     if not fabric.is_global_zero:
         yield None
@@ -268,6 +283,7 @@ def _live(curves: Path, progress: Progress, fabric: Fabric) -> Iterator[Live | N
     with open_curves(curves) as live:
         for row in progress.rows:
             _log(live, row)
+        write_times(times, progress.times)
         yield live
 
 

@@ -51,6 +51,8 @@ class Progress:
     """mIoU on the validation split, 0..1."""
     rows: list[dict[str, float]] = field(default_factory=list)
     """The points of the curves, by epoch and name."""
+    times: list[dict[str, float]] = field(default_factory=list)
+    """Where the time of each epoch went (see mfaranet.training.times)."""
 
 
 @dataclass(frozen=True)
