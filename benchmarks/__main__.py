@@ -2,10 +2,11 @@
 
 python -m benchmarks [name...]   # all by default, gpu where there is one: about a quarter of an hour
 
-Writes results/benchmarks/<name>.csv with the machine, and fails where a target is missed.
+Writes results/benchmarks/<name>.csv with the machine, and a page of all tables there; fails where a target is missed.
 """
 
 import sys
+from collections.abc import Iterable
 from importlib import import_module
 from pathlib import Path
 
@@ -13,11 +14,12 @@ import pandas as pd
 import torch
 
 from benchmarks.rows import Row, print_rows
-from mfaranet.files import atomic_write
+from mfaranet.files import atomic_write, write_text
 from mfaranet.measure.machine import device_facts
 
 NAMES = ("inference", "step", "loading", "evaluation", "engines")
 FOLDER = Path(__file__).parents[1] / "results/benchmarks"
+CAPTION = "ours beside the straightforward form (`benchmarks/baseline.py`, `recipe.py`, `protocol.py`), and their ratio"
 
 
 def main() -> None:
@@ -32,6 +34,7 @@ def main() -> None:
         print(f"\n{name}")
         met &= print_rows(rows)
         write(name, rows)
+        write_page()
     sys.exit(not met)
 
 
@@ -54,6 +57,29 @@ def write(name: str, rows: list[Row]) -> None:
     )
     FOLDER.mkdir(parents=True, exist_ok=True)
     atomic_write(FOLDER / f"{name}.csv", lambda path: table.to_csv(path, index=False, float_format="%.4g"))
+
+
+def write_page() -> None:
+    """README.md of all tables that were written, by whichever run."""
+    lines = [
+        "# What was measured",
+        "",
+        f"Each row is {CAPTION}. Medians of turns in one run; times are the machine's own.",
+    ]
+    for path in sorted(FOLDER.glob("*.csv")):
+        table = pd.read_csv(path, dtype=str, keep_default_na=False)
+        lines += ["", f"## {path.stem}", ""]
+        if "machine" in table:
+            lines += [f"{table.machine[0]}, torch {table.torch[0]}", ""]
+        columns = [column for column in table if column not in ("machine", "torch")]
+        lines += [_row(columns), _row(["---"] * len(columns)), *map(_row, table[columns].itertuples(index=False))]
+        if path.with_suffix(".png").exists():
+            lines += ["", f"![{path.stem}]({path.stem}.png)"]
+    write_text(FOLDER / "README.md", "\n".join(lines) + "\n")
+
+
+def _row(cells: Iterable[str]) -> str:
+    return f"| {' | '.join(cells)} |"
 
 
 if __name__ == "__main__":

@@ -22,6 +22,7 @@ from tqdm import tqdm
 
 import mfaranet
 from benchmarks import bookkeeping
+from benchmarks.__main__ import write_page
 from benchmarks.rows import in_turn
 from mfaranet.datasets.preparation import prepare
 from mfaranet.files import atomic_write
@@ -74,6 +75,7 @@ def main() -> None:
     table = pd.DataFrame(rows, columns=["what", "of", "amount", "cost", "unit", "exponent"])
     atomic_write(folder / "growth.csv", lambda path: table.to_csv(path, index=False, float_format="%.4g"))
     draw(found, folder / "growth.png")
+    write_page()
     sys.exit(any(growth.verdict == "missed" for growth in found))
 
 

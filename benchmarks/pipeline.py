@@ -1,4 +1,4 @@
-"""Where does the time of `dvc repro` go? Runs it from nothing in a clone, and prints a table by stage, in Markdown.
+"""Where does the time of `dvc repro` go? Runs it from nothing in a clone, and writes a table by stage.
 
 python -m benchmarks.pipeline [experiment...]   # those of params.yaml by default: six minutes; nothing else should run
 
@@ -17,9 +17,12 @@ import time
 from collections import Counter, defaultdict
 from pathlib import Path
 
+import pandas as pd
 import yaml
 
+from benchmarks.__main__ import FOLDER, write_page
 from benchmarks.engines import ENGINES, prepare, run
+from mfaranet.files import atomic_write
 
 CLOCK = Path(__file__).with_name("clock.py")
 REPOSITORY = Path(__file__).parents[1]
@@ -41,15 +44,25 @@ def main() -> None:
             seconds[command["stage"]] += command["seconds"]
         runs = Counter(command["stage"] for command in commands)
         imports = {stage: runs[stage] * import_time(stage, root) for stage in runs}
-    print("| stage | runs | imports (s) | computation (s) | share |\n|---|---|---|---|---|")
-    for stage in sorted(seconds, key=seconds.__getitem__, reverse=True):
-        own, share = seconds[stage] - imports[stage], seconds[stage] / total
-        print(f"| {stage} | {runs[stage]} | {imports[stage]:.0f} | {own:.0f} | {share:.0%} |")
+    rows = [
+        (
+            stage.removeprefix("workflow."),
+            runs[stage],
+            imports[stage],
+            seconds[stage] - imports[stage],
+            seconds[stage] / total,
+        )
+        for stage in sorted(seconds, key=seconds.__getitem__, reverse=True)
+    ]
     rest = total - sum(seconds.values())
-    print(f"| DVC itself | | | {rest:.0f} | {rest / total:.0%} |")
-    print(
-        f"| all | {len(commands)} | {sum(imports.values()):.0f} | {total - sum(imports.values()):.0f} | {total:.0f} s |"
-    )
+    rows += [
+        ("DVC itself", 0, 0, rest, rest / total),
+        ("all", len(commands), sum(imports.values()), total - sum(imports.values()), 1),
+    ]
+    table = pd.DataFrame(rows, columns=["stage", "runs", "imports (s)", "computation (s)", "share"]).round(2)
+    print(table.to_string(index=False))
+    atomic_write(FOLDER / "pipeline.csv", lambda path: table.to_csv(path, index=False))
+    write_page()
 
 
 def import_time(stage: str, root: Path) -> float:

@@ -1,9 +1,13 @@
-"""The benchmarks' code for GPUs, on a CPU and on small images: it runs, and it times what it says."""
+"""What benchmarks write; and their code for GPUs, on a CPU and on small images: it runs, and it times what it says."""
+
+from pathlib import Path
 
 import pytest
 import torch
 
+from benchmarks import __main__ as bench
 from benchmarks import gpu, step
+from benchmarks.rows import Row
 
 CPU = torch.device("cpu")
 
@@ -28,3 +32,17 @@ def test_steps(monkeypatch: pytest.MonkeyPatch) -> None:
     rows = gpu.steps(CPU, ways)
     assert [row.what for row in rows] == [f"training step: {name}{of}" for name in ways for of in ("", ", memory")]
     assert all(row.value > 0 for row in rows)
+
+
+def test_the_page_has_every_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bench, "FOLDER", tmp_path)
+    bench.write("step", [Row("a step", 3.0, 4.0, "s", 0.7), Row("memory", 2.0, 4.0, "GiB", 0.8)])
+    (tmp_path / "growth.csv").write_text("what,exponent\na pass,1.02\n")
+    (tmp_path / "growth.png").touch()
+    bench.write_page()
+    page = (tmp_path / "README.md").read_text()
+    assert "| a step | 3 | 4 | s | 0.75 | 0.7 | missed |" in page
+    assert "| memory | 2 | 4 | GiB | 0.5 | 0.8 | met |" in page
+    assert "| a pass | 1.02 |" in page
+    assert "![growth](growth.png)" in page
+    assert torch.__version__ in page
