@@ -16,6 +16,7 @@ import torch
 from benchmarks.rows import Row, print_rows
 from mfaranet.files import atomic_write, write_text
 from mfaranet.measure.machine import device_facts
+from workflow.snapshot import commit
 
 NAMES = ("inference", "step", "loading", "evaluation", "engines")
 FOLDER = Path(__file__).parents[1] / "results/benchmarks"
@@ -40,7 +41,7 @@ def main() -> None:
 
 def write(name: str, rows: list[Row]) -> None:
     """The table of one benchmark, with the machine."""
-    facts = device_facts(torch.device("cpu"))
+    facts, code = device_facts(torch.device("cpu")), commit()
     table = pd.DataFrame(
         {
             "what": row.what,
@@ -52,6 +53,7 @@ def write(name: str, rows: list[Row]) -> None:
             "verdict": row.verdict,
             "machine": f"{facts['processor']}, {facts['threads']} threads, {facts['instructions']}",
             "torch": torch.__version__,
+            "commit": f"{code['commit'][:12]}{', modified' if code['modified'] else ''}",
         }
         for row in rows
     )
@@ -70,8 +72,8 @@ def write_page() -> None:
         table = pd.read_csv(path, dtype=str, keep_default_na=False)
         lines += ["", f"## {path.stem}", ""]
         if "machine" in table:
-            lines += [f"{table.machine[0]}, torch {table.torch[0]}", ""]
-        columns = [column for column in table if column not in ("machine", "torch")]
+            lines += [f"{table.machine[0]}; torch {table.torch[0]}; commit {table.commit[0]}", ""]
+        columns = [column for column in table if column not in ("machine", "torch", "commit")]
         lines += [_row(columns), _row(["---"] * len(columns)), *map(_row, table[columns].itertuples(index=False))]
         if path.with_suffix(".png").exists():
             lines += ["", f"![{path.stem}]({path.stem}.png)"]
