@@ -105,7 +105,8 @@ def _pass(network: torch.nn.Module, images: torch.Tensor) -> Callable[[], object
 
 
 def _timed(what: str, of: str, forms: Mapping[int, Callable[[], object]]) -> Growth:
-    times = in_turn({str(n): form for n, form in forms.items()}, TURNS)
+    keep = map(str, forms) if "deployed" in what else ()
+    times = in_turn({str(n): form for n, form in forms.items()}, TURNS, keep=list(keep))
     return Growth(what, of, "s", {n: float(np.median(times[str(n)])) for n in forms})
 
 

@@ -2,8 +2,10 @@
 
 import statistics
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
+
+from mfaranet.measure.machine import keep_memory
 
 
 @dataclass(frozen=True)
@@ -39,11 +41,19 @@ class Row:
         return f"{self.what:<58} {self.ours:9.4g} {self.baseline:9.4g} {self.unit:<9} {self.value:6.3f}  {target}"
 
 
-def in_turn(forms: Mapping[str, Callable[[], object]], turns: int) -> dict[str, list[float]]:
-    """Seconds of each form in each turn, after one to warm up: what disturbs the machine disturbs all of them."""
+def in_turn(
+    forms: Mapping[str, Callable[[], object]], turns: int, *, keep: Collection[str] = ()
+) -> dict[str, list[float]]:
+    """Seconds of each form in each turn, after one to warm up: what disturbs the machine disturbs all of them.
+
+    ``keep``: those of a process that keeps its memory; in the others it is given back, as in one that says nothing.
+    """
     times: dict[str, list[float]] = {name: [] for name in forms}
     for turn in range(turns + 1):
         for name, form in forms.items():
+            keep_memory(name in keep)
+            if turn and name in keep:
+                form()  # to have what the form before has given back
             start = time.perf_counter()
             form()
             if turn:

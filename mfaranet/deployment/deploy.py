@@ -12,6 +12,7 @@ from mfaranet.deployment.label_maps import LabelMaps
 from mfaranet.deployment.pooling import pool_separately
 from mfaranet.deployment.warping import score_before_warping, warp_by_places
 from mfaranet.errors import InputError
+from mfaranet.measure.machine import keep_memory
 from mfaranet.models.convolution import is_winograd, quick_convolutions, winograd_is_quick
 from mfaranet.models.layers import Upsampling
 from mfaranet.models.mfaranet import MFARANet
@@ -61,7 +62,8 @@ def deploy(model: nn.Module, size: Size | None = None, *, labels: bool = False) 
     the form of ``warping``. On a CPU a network that consists of 3x3 convolutions for the most part has them by
     Winograd's algorithm, where that is quick (see models.convolution); others store channels pixel by pixel
     (channels_last), as on a GPU.
-    What does not apply to a network is left out.
+    What does not apply to a network is left out. The process keeps the memory that it frees, for the next pass (see
+    measure.machine.keep_memory).
 
     Args:
         model: a network of images of three channels.
@@ -72,6 +74,7 @@ def deploy(model: nn.Module, size: Size | None = None, *, labels: bool = False) 
         InputError: the network takes images of another number of channels.
     """
     like = next(model.parameters())
+    keep_memory()
     network = copy.deepcopy(model).eval().cpu().double()
     try:
         network = fold_batch_norm(_needed(network)).requires_grad_(False)

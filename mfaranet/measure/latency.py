@@ -27,7 +27,7 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from mfaranet.measure.forms import is_compiled, is_deployed
-from mfaranet.measure.machine import memory_format
+from mfaranet.measure.machine import keep_memory, memory_format
 from mfaranet.schema import LatencySettings, size_name
 
 PAPER_WARM_UP = 10
@@ -86,6 +86,7 @@ def measure(
         network.eval().to(device, dtype)
         if name not in deployed:
             network.to(memory_format=layout)
+    keep_memory()  # as deployed networks have it
     strict = settings.protocol == "strict"
     turns = [(name, size) for size in settings.sizes for name in networks]
     timings = {turn: Timing() for turn in turns}
