@@ -10,6 +10,7 @@ from tqdm import tqdm
 
 from mfaranet.data.images import read_image
 from mfaranet.datasets import cityscapes
+from mfaranet.deployment.deploy import inference_form
 from mfaranet.errors import InputError
 from mfaranet.evaluation.background import in_background
 from mfaranet.evaluation.inference import PROTOCOLS, InputSizes, predict
@@ -53,13 +54,14 @@ def segment(checkpoint: Path, images: Sequence[Path], output: Path, *, force: bo
     if len(facts.get("colours", [])) != len(facts["classes"]):
         raise InputError(f"{checkpoint} has not one colour for each class to paint a label map with")
     palette = np.array(facts["colours"], dtype=np.uint8)
+    network = inference_form(model)
 
     @torch.inference_mode()
     def label_maps() -> Iterator[Tensor]:
         for image in in_background(read_image, images):
             size = (image.shape[-2], image.shape[-1])
             seen = InputSize(**facts["input_size"]) if "input_size" in facts else InputSize(size)
-            yield predict(model, image, PROTOCOLS["full_image"], InputSizes(seen, seen.largest, max(seen.largest)))
+            yield predict(network, image, PROTOCOLS["full_image"], InputSizes(seen, seen.largest, max(seen.largest)))
 
     def write(item: tuple[Path, Tensor]) -> None:
         target, labels = item

@@ -5,6 +5,7 @@ from typing import Any
 
 from torch import nn
 
+from mfaranet.deployment.deploy import inference_form
 from mfaranet.evaluation.inference import PROTOCOLS, InputSizes
 from mfaranet.measure.machine import place
 from mfaranet.schema import EvaluateSettings
@@ -15,7 +16,7 @@ from workflow.planned import Planned
 
 @dataclass(frozen=True)
 class Trained:
-    """A network on the device that it is run on, and the sizes of its images."""
+    """A network on the device that it is run on, in its inference form, and the sizes of its images."""
 
     model: nn.Module
     sizes: InputSizes
@@ -40,4 +41,4 @@ class Trained:
             "weights": facts["weights"],
             "training": read_json(paths.checkpoints / "run.json"),
         }
-        return cls(model, sizes, described)
+        return cls(inference_form(model), sizes, described)

@@ -2,6 +2,7 @@
 
 import copy
 from contextlib import nullcontext
+from typing import TypeVar
 
 import torch
 from torch import Tensor, fx, nn
@@ -19,8 +20,30 @@ from mfaranet.models.mfaranet import MFARANet
 from mfaranet.models.pruned import traced
 from mfaranet.sizes import Size
 
+Form = TypeVar("Form", bound="InferenceForm")
 
-class Deployed(nn.Module):
+
+class InferenceForm(nn.Module):
+    """What inference_form makes of a network: normalised images (N, 3, H, W) to logits (N, num_classes, H, W)."""
+
+    def __init__(self, network: nn.Module, *, winograd: bool) -> None:
+        super().__init__()
+        self.network = network
+        self.winograd = winograd
+
+    @property
+    def memory_format(self) -> torch.memory_format:
+        """Of weights and features: Winograd's kernels want planes, others are quicker with pixels in a row."""
+        return torch.contiguous_format if self.winograd else torch.channels_last
+
+    def forward(self, images: Tensor) -> Tensor:
+        images = images.contiguous(memory_format=self.memory_format)
+        with quick_convolutions(images) if self.winograd else nullcontext():
+            logits: Tensor = self.network(images)
+        return logits
+
+
+class Deployed(InferenceForm):
     """What deploy makes of a network.
 
     Images (N, 3, H, W), uint8, RGB, give logits (N, num_classes, H, W), or label maps (N, H, W), uint8.
@@ -30,28 +53,32 @@ class Deployed(nn.Module):
     deviation: Tensor | None
 
     def __init__(self, network: nn.Module, *, labels: bool, deviation_folded: bool, winograd: bool) -> None:
-        super().__init__()
-        self.network = network
+        super().__init__(network, winograd=winograd)
         self.labels = labels
-        self.winograd = winograd
         self.register_buffer("mean", _per_channel(MEAN))
         self.register_buffer("deviation", None if deviation_folded else _per_channel(STD))
-
-    @property
-    def memory_format(self) -> torch.memory_format:
-        """Of weights and features: Winograd's kernels want planes, others are quicker with pixels in a row."""
-        return torch.contiguous_format if self.winograd else torch.channels_last
 
     def forward(self, images: Tensor) -> Tensor:
         # The mean cannot be a bias of the first convolution: what that pads an image with has the mean colour.
         images = images.contiguous(memory_format=self.memory_format) - self.mean
         if self.deviation is not None:
             images = images / self.deviation
-        with quick_convolutions(images) if self.winograd else nullcontext():
-            scores: Tensor = self.network(images)
+        scores = super().forward(images)
         if not self.labels:
             return scores
         return scores[:, 0] if scores.dtype == torch.uint8 else scores.argmax(1).to(torch.uint8)
+
+
+def inference_form(model: nn.Module) -> InferenceForm:
+    """A copy of a network as deploy makes it, of normalised images, as the protocols of an evaluation resize them.
+
+    Up to rounding, its logits are those of ``model`` in evaluation mode; device and precision are the same.
+
+    Raises:
+        InputError: the network takes images of another number of channels.
+    """
+    network = _for_inference(model)
+    return _finished(InferenceForm(network, winograd=_by_winograd(network, model)), model)
 
 
 def deploy(model: nn.Module, size: Size | None = None, *, labels: bool = False) -> Deployed:
@@ -73,8 +100,22 @@ def deploy(model: nn.Module, size: Size | None = None, *, labels: bool = False) 
     Raises:
         InputError: the network takes images of another number of channels.
     """
-    like = next(model.parameters())
-    keep_memory()
+    network = _for_inference(model)
+    deviation_folded = _fold_deviation(network)
+    last = getattr(network, "final_upsampling", None)
+    if labels and isinstance(last, Upsampling):
+        network.final_upsampling = LabelMaps(last)
+    winograd = _by_winograd(network, model)
+    deployed = Deployed(network, labels=labels, deviation_folded=deviation_folded, winograd=winograd)
+    deployed = _finished(deployed, model)
+    if size:
+        with torch.inference_mode():
+            deployed(torch.zeros(1, 3, *size, dtype=torch.uint8, device=deployed.mean.device))
+    return deployed
+
+
+def _for_inference(model: nn.Module) -> nn.Module:
+    """A copy without normalisation and what only training needs, on the CPU and in double precision, to go on with."""
     network = copy.deepcopy(model).eval().cpu().double()
     try:
         network = fold_batch_norm(_needed(network)).requires_grad_(False)
@@ -83,19 +124,21 @@ def deploy(model: nn.Module, size: Size | None = None, *, labels: bool = False) 
     if isinstance(network, fx.GraphModule):
         score_before_warping(network)
         warp_by_places(network)
-    deviation_folded = _fold_deviation(network)
-    last = getattr(network, "final_upsampling", None)
-    if labels and isinstance(last, Upsampling):
-        network.final_upsampling = LabelMaps(last)
-    winograd = (like.device.type, like.dtype) == ("cpu", torch.float32) and _mostly_winograd(network)
-    if winograd:
-        pool_separately(network)
-    deployed = Deployed(network, labels=labels, deviation_folded=deviation_folded, winograd=winograd).eval()
-    deployed.to(like.device, like.dtype).to(memory_format=deployed.memory_format)
-    if size:
-        with torch.inference_mode():
-            deployed(torch.zeros(1, 3, *size, dtype=torch.uint8, device=like.device))
-    return deployed
+    return network
+
+
+def _by_winograd(network: nn.Module, model: nn.Module) -> bool:
+    like = next(model.parameters())
+    return (like.device.type, like.dtype) == ("cpu", torch.float32) and _mostly_winograd(network)
+
+
+def _finished(form: Form, model: nn.Module) -> Form:
+    """In the memory format that it wants, on the device and in the precision of the network that it was made of."""
+    like = next(model.parameters())
+    keep_memory()
+    if form.winograd:
+        pool_separately(form.network)
+    return form.eval().to(like.device, like.dtype).to(memory_format=form.memory_format)
 
 
 def _needed(network: nn.Module) -> nn.Module:
