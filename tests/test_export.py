@@ -92,12 +92,13 @@ def leave_out_repetitions(model: nn.Module) -> None:
                     del row[index]
 
 
-def warm_up(model: nn.Module) -> None:
+def warm_up(model: nn.Module, images: Tensor | None = None) -> None:
     """Adapt the normalisation to an activation's real size, which in an untrained network fades with depth."""
     for module in model.modules():
         if isinstance(module, nn.BatchNorm2d):
             module.momentum = 0.9
-    images = torch.randn(2, 3, 64, 96) * torch.rand(2, 3, 1, 1) + torch.randn(2, 3, 1, 1)
+    if images is None:
+        images = torch.randn(2, 3, 64, 96) * torch.rand(2, 3, 1, 1) + torch.randn(2, 3, 1, 1)
     model.train()(images)
     model.eval()
 

@@ -7,9 +7,11 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from official import GOLDENS, assert_stats, fill, make_input
+from test_export import warm_up
 from torch import Tensor, nn
 
 import mfaranet
+from mfaranet.deployment.deploy import inference_form
 from mfaranet.evaluation.inference import PROTOCOLS, InputSizes, Protocol, predict, score_images, windows
 from mfaranet.sizes import InputSize, scaled
 
@@ -122,3 +124,28 @@ def test_small_windows_share_a_pass(monkeypatch: pytest.MonkeyPatch) -> None:
             monkeypatch.setattr("mfaranet.evaluation.inference._PIXELS_AT_ONCE", pixels)
             found.append(predict_scores(model, image, protocol, sizes))
     torch.testing.assert_close(found[1], found[0], rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("name", ["mfaranet", "fast_scnn"])
+def test_the_inference_form_gives_the_labels_of_the_plain_network(name: str, dtype: torch.dtype) -> None:
+    """Where the two best scores differ by more than rounding; in windows large enough for Winograd's algorithm."""
+    torch.manual_seed(0)
+    model = mfaranet.get_model(name, num_classes=5)
+    image = torch.randn(1, 3, 6, 8).repeat_interleave(32, 2).repeat_interleave(32, 3)
+    warm_up(model, image.repeat(2, 1, 1, 1))
+    model, image = model.to(dtype), image.to(dtype)
+    form = inference_form(model)
+    sizes = InputSizes(InputSize((192, 256)), window=(192, 192), base_size=256)
+    with torch.inference_mode():
+        expected, found = (
+            predict_scores(network, image, PROTOCOLS["single_scale_flip"], sizes) for network in (model, form)
+        )
+    assert found.dtype == dtype
+    tolerance = 2e-4 if dtype == torch.float32 else 1e-6  # the flow's grid is float32 in the official code
+    torch.testing.assert_close(found, expected, rtol=tolerance, atol=0)
+    best = expected.topk(2, dim=1).values
+    clear = best[:, 0] > (1 + 2 * tolerance) * best[:, 1]
+    assert clear.float().mean() > 0.98
+    assert (found.argmax(1) == expected.argmax(1))[clear].all()
+    assert len(expected.argmax(1).unique()) > 1
