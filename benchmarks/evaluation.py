@@ -2,7 +2,7 @@
 
 python -m benchmarks.evaluation   # nothing else should run
 
-``multi_scale_flip`` of 8 drawn images of 192x384, with label maps written and scores
+``multi_scale_flip`` of 2 drawn images of 1024x2048, with label maps written and scores
 counted; then the counting alone, of one label map of 1024x2048.
 """
 
@@ -20,15 +20,15 @@ from benchmarks.baseline import Baseline
 from benchmarks.rows import Row, compared, in_turn, print_rows
 from mfaranet.data.prepared import SegmentationDataset
 from mfaranet.datasets.preparation import prepare
+from mfaranet.deployment.deploy import inference_form
 from mfaranet.evaluation.inference import InputSizes
 from mfaranet.evaluation.metrics import confusion_matrix, intersection_over_union
 from mfaranet.evaluation.scoring import evaluate
-from mfaranet.measure.machine import place
 from mfaranet.schema import SampleData
 from mfaranet.sizes import InputSize
 
-SIZE, WINDOW, IMAGES = (192, 384), 192, 8
-TURNS, COUNTING_TURNS = 1, 20
+SIZE, WINDOW, IMAGES = (1024, 2048), 1024, 2
+COUNTING_TURNS = 20
 TARGETS = {"protocol": 0.5, "confusion": 0.2}
 LEAST_EQUAL = 0.9999
 
@@ -56,16 +56,15 @@ def _protocol() -> Row:
         model, baseline = mfaranet.get_model("mfaranet").eval(), Baseline().eval()
         baseline.load_state_dict(model.state_dict())
         sizes = InputSizes(InputSize(SIZE), (WINDOW, WINDOW), max(SIZE))
-        place(model, "cpu", tf32=False)
         found = {}
 
         def ours_in_full() -> None:
-            found["ours"] = evaluate(model, dataset, "multi_scale_flip", sizes, ours)
+            found["ours"] = evaluate(inference_form(model), dataset, "multi_scale_flip", sizes, ours)
 
         def theirs_in_full() -> None:
             found["theirs"] = protocol.evaluate(baseline, images, labels, theirs, WINDOW, max(SIZE))
 
-        times = in_turn({"ours": ours_in_full, "theirs": theirs_in_full}, TURNS, keep=["ours"])
+        times = in_turn({"ours": ours_in_full, "theirs": theirs_in_full}, turns=1, keep=["ours"], warm_up=False)
         ids = np.array(dataset.record.label_ids, np.uint8)
         equal = np.mean(
             [

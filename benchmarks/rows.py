@@ -42,17 +42,18 @@ class Row:
 
 
 def in_turn(
-    forms: Mapping[str, Callable[[], object]], turns: int, *, keep: Collection[str] = ()
+    forms: Mapping[str, Callable[[], object]], turns: int, *, keep: Collection[str] = (), warm_up: bool = True
 ) -> dict[str, list[float]]:
     """Seconds of each form in each turn, after one to warm up: what disturbs the machine disturbs all of them.
 
+    ``warm_up``: false for what takes so long that its first seconds do not count.
     ``keep``: those of a process that keeps its memory; in the others it is given back, as in one that says nothing.
     """
     times: dict[str, list[float]] = {name: [] for name in forms}
-    for turn in range(turns + 1):
+    for turn in range(0 if warm_up else 1, turns + 1):
         for name, form in forms.items():
             keep_memory(name in keep)
-            if turn and name in keep:
+            if turn and name in keep and warm_up:
                 form()  # to have what the form before has given back
             start = time.perf_counter()
             form()
