@@ -2,8 +2,8 @@
 
 python -m benchmarks.evaluation   # nothing else should run
 
-``multi_scale_flip`` of 2 drawn images of 1024x2048, with label maps written and scores counted; then the counting alone,
-of one label map of 1024x2048.
+``multi_scale_flip`` of 2 drawn images of 1024x2048, with label maps written and scores counted; then the counting
+alone, of one label map of 1024x2048.
 """
 
 import os
