@@ -16,7 +16,7 @@ repro: $(READY) scm
 	@ls results/*/tables/*.md
 
 test: $(READY) scm
-	pytest -n 2 --dist loadfile --durations=20
+	pytest -n 2 --dist loadfile --no-loadscope-reorder --durations=20
 
 lint: $(READY)
 	ruff format --check .
