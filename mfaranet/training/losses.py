@@ -23,12 +23,15 @@ from mfaranet.schema import LossSettings
 
 
 def cross_entropy(logits: Tensor, labels: Tensor, weights: Tensor | None = None) -> Tensor:
-    """Mean ``pixel_cross_entropy`` of the pixels that are not ignored, by the weights (C,) of their classes, or 0."""
-    losses, valid = pixel_cross_entropy(logits, labels), labels != IGNORE_INDEX
+    """Mean cross entropy over the pixels that are not ignored, by the weights (C,) of their classes; 0 when all are."""
+    valid = labels != IGNORE_INDEX
     if weights is None:
-        return losses.sum() / valid.sum().clamp(min=1)
-    weight = weights.to(losses.dtype)[labels.where(valid, 0)] * valid
-    return (weight * losses).sum() / weight.sum().where(valid.any(), 1)
+        total = F.cross_entropy(logits, labels, ignore_index=IGNORE_INDEX, reduction="sum")
+        return total / valid.sum().clamp(min=1)
+    weights = weights.to(logits.dtype)
+    total = F.cross_entropy(logits, labels, weights, ignore_index=IGNORE_INDEX, reduction="sum")
+    weight = (weights[labels.where(valid, 0)] * valid).sum()
+    return total / weight.where(valid.any(), 1)
 
 
 def class_weights(record: DatasetRecord, offset: float) -> Tensor:
@@ -199,7 +202,7 @@ class Loss:
     def _plain(self, logits: Tensor, labels: Tensor) -> Tensor:
         if self.settings.name == "ohem":
             return self._hard_mean(pixel_cross_entropy(logits, labels), labels)
-        return cross_entropy(logits, labels, self.class_weights)
+        return cross_entropy(_at(logits, labels.shape[-2:]), labels, self.class_weights)
 
     def _hard_mean(self, losses: Tensor, labels: Tensor) -> Tensor:
         least = self.settings.ohem_min_kept
