@@ -20,7 +20,6 @@ from workflow.snapshot import commit
 
 NAMES = ("inference", "step", "loading", "evaluation", "engines")
 FOLDER = Path(__file__).parents[1] / "results/benchmarks"
-CAPTION = "ours beside the straightforward form (`benchmarks/baseline.py`, `recipe.py`, `protocol.py`), and their ratio"
 
 
 def main() -> None:
@@ -35,13 +34,11 @@ def main() -> None:
         print(f"\n{name}")
         met &= print_rows(rows)
         write(name, rows)
-        write_page()
     sys.exit(not met)
 
 
 def write(name: str, rows: list[Row]) -> None:
-    """The table of one benchmark, with the machine."""
-    facts, code = device_facts(torch.device("cpu")), commit()
+    """The table of one benchmark."""
     table = pd.DataFrame(
         {
             "what": row.what,
@@ -51,14 +48,23 @@ def write(name: str, rows: list[Row]) -> None:
             "ratio": row.value,
             "target": row.target,
             "verdict": row.verdict,
-            "machine": f"{facts['processor']}, {facts['threads']} threads, {facts['instructions']}",
-            "torch": torch.__version__,
-            "commit": f"{code['commit'][:12]}{', modified' if code['modified'] else ''}",
         }
         for row in rows
     )
-    FOLDER.mkdir(parents=True, exist_ok=True)
-    atomic_write(FOLDER / f"{name}.csv", lambda path: table.to_csv(path, index=False, float_format="%.4g"))
+    write_table(FOLDER / f"{name}.csv", table)
+    write_page()
+
+
+def write_table(path: Path, table: pd.DataFrame) -> None:
+    """A table with the machine, the version of torch and the commit."""
+    facts, code = device_facts(torch.device("cpu")), commit()
+    origin = {
+        "machine": f"{facts['processor']}, {facts['threads']} threads, {facts['instructions']}",
+        "torch": torch.__version__,
+        "commit": f"{code['commit'][:12]}{', modified' if code['modified'] else ''}",
+    }
+    whole = table.assign(**origin)
+    atomic_write(path, lambda temporary: whole.to_csv(temporary, index=False, float_format="%.4g"))
 
 
 def write_page() -> None:
@@ -66,7 +72,8 @@ def write_page() -> None:
     lines = [
         "# What was measured",
         "",
-        f"Each row is {CAPTION}. Medians of turns in one run; times are the machine's own.",
+        "Where there is a baseline, it is the straightforward form in the same run (`benchmarks/baseline.py`, `recipe.py`,",
+        "`protocol.py`). Figures are medians of turns; times are the machine's own.",
     ]
     for path in sorted(FOLDER.glob("*.csv")):
         table = pd.read_csv(path, dtype=str, keep_default_na=False)

@@ -13,10 +13,11 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from PIL import Image
 
 import mfaranet
 from benchmarks import protocol
-from benchmarks.baseline import Baseline
+from benchmarks.baseline import IGNORED, Baseline
 from benchmarks.rows import Row, compared, in_turn, print_rows
 from mfaranet.data.prepared import SegmentationDataset
 from mfaranet.datasets.preparation import prepare
@@ -67,11 +68,7 @@ def _protocol() -> Row:
         times = in_turn({"ours": ours_in_full, "theirs": theirs_in_full}, turns=1, keep=["ours"], warm_up=False)
         ids = np.array(dataset.record.label_ids, np.uint8)
         equal = np.mean(
-            [
-                np.array(protocol.Image.open(ours / each.name))
-                == ids[np.array(protocol.Image.open(theirs / each.name))]
-                for each in images
-            ]
+            [np.array(Image.open(ours / each.name)) == ids[np.array(Image.open(theirs / each.name))] for each in images]
         )
         scores = intersection_over_union(found["ours"]).nan_to_num(0).numpy()
         if equal < LEAST_EQUAL or np.abs(scores - found["theirs"]).max() > 1e-3:
@@ -84,7 +81,7 @@ def _counting() -> Row:
     draw = np.random.default_rng(0)
     label = np.kron(draw.integers(0, 19, (32, 64)), np.ones((32, 32))).astype(np.uint8)
     prediction = np.where(draw.random(label.shape) < 0.9, label, draw.integers(0, 19, label.shape)).astype(np.uint8)
-    label[:64] = protocol.IGNORED
+    label[:64] = IGNORED
     matrix = confusion_matrix(torch.from_numpy(prediction), torch.from_numpy(label), protocol.CLASSES)
     expected = protocol.areas(prediction, label)
     if not all(

@@ -7,12 +7,12 @@ beside the baseline's, with time and memory. TF32 is as params.yaml has it, for 
 measured: they are written to the contract of the libraries, and their code is tested on a CPU.
 """
 
+import copy
 import sys
 from collections.abc import Callable, Mapping
 from typing import Any, get_args
 
 import torch
-from torch import nn
 
 import mfaranet
 from benchmarks import step
@@ -62,7 +62,7 @@ def passes(device: torch.device, size: Size, forms: tuple[Form, ...]) -> list[Ro
     for precision, dtype in PRECISIONS.items():
         for form in forms:
             # A copy, as the network itself is of one precision.
-            network = in_form(_in(model, dtype), form)
+            network = in_form(copy.deepcopy(model).to(dtype), form)
             images = photograph if form not in ("unfolded", "folded") else normalise(photograph).to(dtype)
             ways[f"{form}, {precision}"] = _waited_for(lambda n=network, i=images: n(i), device)
     with torch.inference_mode():
@@ -84,12 +84,6 @@ def steps(device: torch.device, ways: Mapping[str, dict[str, Any]]) -> list[Row]
         if ours and baseline:
             found.append(Row(f"training step: {name}, memory", ours / 2**30, baseline / 2**30, "GiB"))
     return found
-
-
-def _in(model: nn.Module, dtype: torch.dtype) -> nn.Module:
-    copied = mfaranet.get_model("mfaranet").eval().to(next(model.parameters()).device)
-    copied.load_state_dict(model.state_dict())
-    return copied.to(dtype)
 
 
 def _waited_for(work: Callable[[], object], device: torch.device) -> Callable[[], None]:

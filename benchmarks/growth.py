@@ -22,7 +22,7 @@ from tqdm import tqdm
 
 import mfaranet
 from benchmarks import bookkeeping
-from benchmarks.__main__ import write_page
+from benchmarks.__main__ import write_page, write_table
 from benchmarks.rows import in_turn
 from mfaranet.datasets.preparation import prepare
 from mfaranet.files import atomic_write
@@ -73,7 +73,7 @@ def main() -> None:
     folder.mkdir(parents=True, exist_ok=True)
     rows = [(g.what, g.of, n, cost, g.unit, round(g.exponent, 3)) for g in found for n, cost in g.points.items()]
     table = pd.DataFrame(rows, columns=["what", "of", "amount", "cost", "unit", "exponent"])
-    atomic_write(folder / "growth.csv", lambda path: table.to_csv(path, index=False, float_format="%.4g"))
+    write_table(folder / "growth.csv", table)
     draw(found, folder / "growth.png")
     write_page()
     sys.exit(any(growth.verdict == "missed" for growth in found))

@@ -20,9 +20,8 @@ from pathlib import Path
 import pandas as pd
 import yaml
 
-from benchmarks.__main__ import FOLDER, write_page
+from benchmarks.__main__ import FOLDER, write_page, write_table
 from benchmarks.engines import ENGINES, prepare, run
-from mfaranet.files import atomic_write
 
 CLOCK = Path(__file__).with_name("clock.py")
 REPOSITORY = Path(__file__).parents[1]
@@ -61,7 +60,7 @@ def main() -> None:
     ]
     table = pd.DataFrame(rows, columns=["stage", "runs", "imports (s)", "computation (s)", "share"]).round(2)
     print(table.to_string(index=False))
-    atomic_write(FOLDER / "pipeline.csv", lambda path: table.to_csv(path, index=False))
+    write_table(FOLDER / "pipeline.csv", table)
     write_page()
 
 
