@@ -1,7 +1,6 @@
 """A network ready for use: photographs in, logits or label maps out, as fast as it goes with the same result."""
 
 import copy
-from contextlib import nullcontext
 from typing import TypeVar
 
 import torch
@@ -38,7 +37,7 @@ class InferenceForm(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         images = images.contiguous(memory_format=self.memory_format)
-        with quick_convolutions(images) if self.winograd else nullcontext():
+        with quick_convolutions(images):
             logits: Tensor = self.network(images)
         return logits
 

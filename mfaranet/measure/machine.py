@@ -12,6 +12,10 @@ from torch import nn
 from mfaranet.errors import InputError
 from mfaranet.schema import MemoryFormat
 
+_TRIM_THRESHOLD, _MMAP_THRESHOLD, _MMAP_MAX = -1, -3, -4  # as malloc.h numbers them
+_KEPT = ((_MMAP_MAX, 0), (_TRIM_THRESHOLD, -1))
+_GIVEN_BACK = ((_MMAP_MAX, 65536), (_MMAP_THRESHOLD, 2**25), (_TRIM_THRESHOLD, 2**26))  # what it comes to in a while
+
 
 def choose_device(wanted: str, key: str) -> torch.device:
     """The device of a name: cpu, cuda, mps, or ``auto``, a GPU where CUDA has one and the CPU elsewhere, never MPS.
@@ -53,11 +57,6 @@ def keep_memory(keep: bool = True) -> None:
             library.malloc_trim(0)
 
 
-_TRIM_THRESHOLD, _MMAP_THRESHOLD, _MMAP_MAX = -1, -3, -4  # as malloc.h numbers them
-_KEPT = ((_MMAP_MAX, 0), (_TRIM_THRESHOLD, -1))
-_GIVEN_BACK = ((_MMAP_MAX, 65536), (_MMAP_THRESHOLD, 2**25), (_TRIM_THRESHOLD, 2**26))  # what it comes to in a while
-
-
 def device_name(device: torch.device) -> str:
     """The GPU's own name, or cpu or mps."""
     return torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
@@ -68,9 +67,6 @@ def place(model: nn.Module, wanted: str, tf32: bool) -> dict[str, Any]:
     device = choose_device(wanted, "evaluate.device")
     allow_tf32(tf32)
     model.to(device)
-    if device.type == "cpu":
-        keep_memory()
-        model.to(memory_format=torch.channels_last)  # which its convolutions are faster in: a pass takes three quarters
     return {**device_facts(device), "processes": 1, "precision": "32-true"}
 
 
