@@ -12,19 +12,18 @@ from typing import Any, Self
 
 import numpy as np
 import torch
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import ValidationError
 from torch import Tensor
 
 from mfaranet.data.record import DatasetRecord
 from mfaranet.errors import InputError
+from mfaranet.schema import Strict
 
 INDEX = "index.json"
 
 
-class Place(BaseModel):
+class Place(Strict):
     """Where the pixels of an image and of its label are in the file of their split."""
-
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
     stem: str
     offset: int
@@ -37,10 +36,8 @@ class Place(BaseModel):
         return self.offset + 4 * self.height * self.width
 
 
-class DecodedIndex(BaseModel):
+class DecodedIndex(Strict):
     """What the files hold, and what they were decoded from."""
-
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
     record: DatasetRecord
     splits: dict[str, list[Place]]

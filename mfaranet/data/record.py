@@ -3,19 +3,18 @@
 from pathlib import Path
 from typing import Self
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import Field, ValidationError
 
 from mfaranet.errors import InputError
 from mfaranet.files import write_text
+from mfaranet.schema import Strict
 
 SPLITS = ("train", "val", "test")
 _RECORD = "dataset.json"
 
 
-class DatasetRecord(BaseModel):
+class DatasetRecord(Strict):
     """What a prepared data set is and holds."""
-
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
     name: str
     title: str
@@ -38,7 +37,7 @@ class DatasetRecord(BaseModel):
     ignored_pixels: dict[str, int]
     fingerprint: str
     """SHA-256 over the sorted paths and SHA-256 of all prepared PNG files."""
-    warnings: list[str] = []
+    warnings: list[str] = Field(default_factory=list)
     """What may be right, but should be known: classes that do not occur, labels wholly void."""
 
     def save(self, root: Path) -> None:
