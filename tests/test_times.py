@@ -12,20 +12,22 @@ from mfaranet.evaluation import background
 from mfaranet.training.times import Stopwatch, advice, write_times
 
 
-def test_the_wait_for_batches_is_apart_from_the_steps(tmp_path: Path) -> None:
+def test_the_wait_for_batches_is_apart_from_the_steps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = [0.0]
+    monkeypatch.setattr("mfaranet.training.times.time.perf_counter", lambda: clock[0])
+
     def batches() -> Iterator[int]:
         for batch in range(3):
-            time.sleep(0.02)
+            clock[0] += 0.02
             yield batch
 
-    stopwatch, seen = Stopwatch(), []
+    stopwatch, seen = Stopwatch(began=0.0), []
     for batch in stopwatch.batches(batches()):
         seen.append(batch)
-        time.sleep(0.05)
+        clock[0] += 0.05
     row = stopwatch.row(7)
     assert seen == [0, 1, 2]
-    assert row["epoch"] == 7
-    assert 0.06 <= row["data_time"] < 0.15 <= row["step_time"]
+    assert row == pytest.approx({"epoch": 7, "data_time": 0.06, "step_time": 0.15})
     write_times(tmp_path / "times.csv", [{"epoch": 1, "data_time": 0.5, "step_time": 2.0}])
     assert (tmp_path / "times.csv").read_text() == "epoch,data_time,step_time\n1,0.500,2.000\n"
 
