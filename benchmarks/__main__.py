@@ -72,8 +72,8 @@ def write_page() -> None:
     lines = [
         "# What was measured",
         "",
-        "Where there is a baseline, it is the straightforward form in the same run (`benchmarks/baseline.py`, `recipe.py`,",
-        "`protocol.py`). Figures are medians of turns; times are the machine's own.",
+        "Where there is a baseline, it is the straightforward form (`baseline.py`, `recipe.py`, `protocol.py`),",
+        "in the same run. Figures are medians of turns; times are the machine's own.",
     ]
     for path in sorted(FOLDER.glob("*.csv")):
         table = pd.read_csv(path, dtype=str, keep_default_na=False)
