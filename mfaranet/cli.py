@@ -147,13 +147,12 @@ def trace(
     column: Annotated[str, typer.Argument(help="header of the column; its unit may be left out")],
 ) -> None:
     """Print where the cells of a table came from: files, stages, settings, code, data, weights."""
-    import yaml
-
+    from mfaranet.tables.cells import describe
     from mfaranet.tables.cells import trace as find
 
     for labels, cell in find(table, row, column):
         typer.secho(f"{' | '.join(labels)}: {cell.text or 'blank'}", bold=True)
-        typer.echo(yaml.safe_dump({"value": cell.value, "origin": cell.origin}, sort_keys=False))
+        typer.echo(describe(cell.value, cell.origin))
 
 
 def _refuse_another_folders_code() -> None:

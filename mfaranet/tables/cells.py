@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import yaml
 from tabulate import tabulate
 
 from mfaranet.errors import InputError
@@ -112,6 +113,11 @@ class Table:
             "\\resizebox{\\ifdim\\width>\\linewidth\\linewidth\\else\\width\\fi}{!}{%\n"
             f"{body}\n}}\n\\footnotesize\n{notes}\\end{{table}}\n"
         )
+
+
+def describe(value: Any, origin: Origin | None) -> str:
+    """A cell's value and where it came from, as YAML for people."""
+    return yaml.dump({"value": value, "origin": origin}, Dumper=yaml.CSafeDumper, sort_keys=False)
 
 
 def pointer_part(key: str) -> str:

@@ -1,0 +1,148 @@
+"""The page of one data set: one file, which needs no network."""
+
+import base64
+import gzip
+import json
+from collections.abc import Sequence
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import itables
+import yaml
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from mfaranet.files import write_text
+from mfaranet.report import charts, content
+from mfaranet.report.layers import LAYERS, Pictures
+from mfaranet.report.stored import CURVES, Stored, StoredTable
+from mfaranet.schema import Name, Strict
+from mfaranet.tables.cells import describe
+from mfaranet.tables.settings import ComparisonTable, FigureSettings, PerClassTable, Shown, TableSettings
+
+
+class ReportSettings(Strict):
+    """What params.yaml says of what the page shows first."""
+
+    form: str
+    """Of the data set."""
+    tables: dict[str, TableSettings]
+    figures: FigureSettings
+    shown: Shown
+    ablations: list[Name]
+    """The experiments that are held against base."""
+
+
+def write_report(path: Path, stored: Stored, settings: ReportSettings, pictures: Pictures | None) -> None:
+    """Write the page of a data set.
+
+    Args:
+        path: the HTML file.
+        stored: its results.
+        settings: what to show first.
+        pictures: what pictures.draw made; None where the data or the predictions are not here.
+    """
+    tables = _in_order(stored, settings)
+    verdicts = content.verdicts(tables)
+    plan = stored.runs.get(content.BASE, {}).get("plan", {})  # runs of earlier versions have none
+    protocol = settings.shown.protocol
+    differences, spread = content.differences(tables, protocol, settings.ablations)
+    page = templates().get_template("report.html.j2")
+    text = page.render(
+        title=f"MFARANet on {stored.dataset}",
+        sentence=content.sentence(stored),
+        verdicts=content.summary(verdicts),
+        differs=[verdict for verdict in verdicts if verdict.kind == "differs"],
+        pictures=pictures,
+        layers=LAYERS,
+        scatters=_scatters(tables, settings),
+        tables=tables,
+        differences=charts.differences(differences, spread) if differences else None,
+        curves=_curves(stored, settings.figures.experiments),
+        classes=[charts.classes(content.class_scores(each)) for each in tables if _is(PerClassTable, each, settings)],
+        confusion=charts.confusion(pixels) if len(pixels := stored.confusion(content.BASE, protocol)) else None,
+        facts=content.environment(stored),
+        parameters=yaml.safe_dump(plan["settings"], sort_keys=False) if plan else "",
+        citations=_citations(settings.form),
+        origins=packed({table.name: _origins(table) for table in tables}),
+    )
+    write_text(path, text)
+
+
+def templates() -> Environment:
+    """All that is put into a page is escaped, but what says that it is markup."""
+    made = Environment(
+        loader=PackageLoader("mfaranet.report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    made.filters["script"] = _script
+    made.globals.update(style=Markup(_asset("report.css")), script=Markup(_asset("report.js")), grid=_grid())
+    return made
+
+
+def _script(code: str) -> Markup:
+    """Code as it may stand in an element ``script``, which ends where its own end tag is written."""
+    return Markup(code.replace("</script", "<\\/script").replace("<!--", "<\\!--"))
+
+
+def packed(content: Any) -> str:
+    """JSON, compressed, as text that a page can hold and its script unpacks."""
+    return base64.b64encode(gzip.compress(json.dumps(content).encode(), mtime=0)).decode()
+
+
+def _scatters(tables: Sequence[StoredTable], settings: ReportSettings) -> dict[str, Markup]:
+    """Accuracy against speed and cost, of the networks of the measurement that figures show."""
+    for table in tables:
+        definition = settings.tables.get(table.name)
+        if isinstance(definition, ComparisonTable) and definition.measurement == settings.figures.comparison:
+            drawn = {}
+            for measure, axis, fewer in (("FPS here", "images a second here", False), ("GFLOPs", "GFLOPs", True)):
+                if points := content.networks(table, measure):
+                    drawn[axis] = charts.networks(points, axis, fewer=fewer)
+            return drawn
+    return {}
+
+
+def _curves(stored: Stored, experiments: Sequence[str]) -> dict[str, Markup]:
+    drawn = {}
+    for name, title in CURVES.items():
+        curve = stored.curve(name)
+        shown = curve[curve["experiment"].isin(experiments)]
+        if len(shown):
+            drawn[title] = charts.curves(shown, name, title)
+    return drawn
+
+
+def _in_order(stored: Stored, settings: ReportSettings) -> list[StoredTable]:
+    """The tables in the order of params.yaml, and then those that it no longer has."""
+    names = [*settings.tables, *(stored.tables.keys() - settings.tables.keys())]
+    return [stored.tables[name] for name in names if name in stored.tables]
+
+
+def _is(kind: type[TableSettings], table: StoredTable, settings: ReportSettings) -> bool:
+    return isinstance(settings.tables.get(table.name), kind)
+
+
+def _origins(table: StoredTable) -> list[list[str]]:
+    return [[describe(cell.value, cell.origin) for cell in row] for row in table.rows]
+
+
+def _citations(form: str) -> list[str]:
+    known = yaml.safe_load(_asset("citations.yaml"))
+    return [known["paper"], *([known["data"][form]] if form in known["data"] else [])]
+
+
+@cache
+def _grid() -> dict[str, str]:
+    """DataTables, which sorts and filters, as its Python package brings it for pages without a network."""
+    folder = Path(itables.__file__).parent / "html"
+    return {kind: (folder / f"dt_bundle.{kind}").read_text(encoding="utf-8") for kind in ("js", "css")}
+
+
+def _asset(name: str) -> str:
+    return (files("mfaranet.report") / name).read_text(encoding="utf-8")
