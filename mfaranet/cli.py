@@ -155,6 +155,45 @@ def trace(
         typer.echo(describe(cell.value, cell.origin))
 
 
+@app.command()
+def report(
+    dataset: Annotated[str, typer.Argument(help="data set with results in results/")],
+    against: Annotated[
+        str | None, typer.Option(metavar="REV", help="show what changed since this commit, branch or experiment")
+    ] = None,
+    output: Annotated[Path, typer.Option(help="the page to write")] = Path("report.html"),
+) -> None:
+    """Write one HTML file of what is recorded of a data set; or of what changed, by DVC's own comparison.
+
+    The first is what the stage report writes, for a folder in which it has not run. Run it where params.yaml is.
+    """
+    from mfaranet.report.making import make_difference, make_report
+
+    _refuse_another_folders_code()
+    if against is None:
+        make_report(dataset, output)
+    else:
+        make_difference(dataset, against, output)
+    typer.echo(str(output))
+
+
+@app.command("open")
+def open_report(
+    dataset: Annotated[str | None, typer.Argument(help="data set; all of them by default")] = None,
+    path: Annotated[bool, typer.Option("--print", help="print where the page is, and open nothing")] = False,
+) -> None:
+    """Open the page of a data set, or the index of all, in the browser."""
+    page = Path("results", dataset or "", "report.html")
+    if not page.exists():
+        stage = f"report@{dataset}" if dataset else "index"
+        raise InputError(
+            f"{page} is not there; `dvc repro {stage}` makes it, or `mfaranet report` from what is recorded"
+        )
+    typer.echo(str(page.resolve()))
+    if not path:
+        typer.launch(str(page.resolve()))
+
+
 def _refuse_another_folders_code() -> None:
     own, here = Path(__file__), Path("mfaranet/cli.py")
     if here.exists() and not here.samefile(own):

@@ -35,6 +35,7 @@ from mfaranet.tables.settings import (
     LatencyTable,
     OverallTable,
     PerClassTable,
+    ReportSettings,
     Shown,
     TableSettings,
     Tolerances,
@@ -127,6 +128,20 @@ class Params(Strict):
         if isinstance(settings, OverallTable | PerClassTable):
             return settings.model_copy(update={"experiments": self.members(settings.experiments)})
         return settings
+
+    def report(self, dataset: str) -> ReportSettings:
+        """What the page of a data set shows.
+
+        Raises:
+            InputError: there is none of that name, or a value is unknown, missing or impossible.
+        """
+        return ReportSettings(
+            form=self.profile(dataset).data.form,
+            tables={name: self.table(name) for name in self.tables},
+            figures=self.figures,
+            shown=self.shown,
+            ablations=self.groups.get("ablations", []),
+        )
 
     def settings(self, dataset: str, experiment: str) -> Settings:
         """Merge base, profile and differences.

@@ -47,6 +47,8 @@ class Paths:
         self.curves = self.results / "curves"
         self.figures = self.results / "figures"
         self.tables = self.results / "tables"
+        self.report = self.results / "report.html"
+        self.card = Path("results", "reports", f"{dataset}.json")
 
 
 def start(stage: Callable[..., bool | None]) -> None:

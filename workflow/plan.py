@@ -39,6 +39,8 @@ AROUND = {
 """Modules that check, start, read, write and describe. What they make of settings stands in the plan, and an edit of
 the rest reruns nothing."""
 PUBLISHED = "mfaranet/tables/published.yaml"
+PAGE = Path("mfaranet/report")
+"""The templates of pages, with their style, script and citations."""
 
 Run = tuple[tuple[str, ...], dict[str, Any], list[str]]
 """Stage and names of a run, its settings, and the modules that are imported by a name that it works out."""
@@ -59,7 +61,8 @@ def main() -> None:
 
 def code(stage: str, modules: list[str]) -> dict[str, str]:
     """The digests of the code that a stage runs."""
-    files = [PUBLISHED] if stage in ("tables", "figures") else []
+    page = [str(path) for path in PAGE.rglob("*") if path.suffix in (".css", ".j2", ".js", ".yaml")]
+    files = {"tables": [PUBLISHED], "figures": [PUBLISHED], "report": page, "index": page}.get(stage, [])
     found = digests([f"workflow.{stage}", *modules], files)
     return {name: digest for name, digest in found.items() if name not in AROUND}
 
@@ -69,6 +72,7 @@ def runs(params: Params) -> Iterator[Run]:
     networks = params.networks()
     modules = sorted({module_of(each["network"]["name"]) for each in networks.values()})
     yield ("check",), {"experiments": networks}, modules
+    yield ("index",), {}, []
     for dataset in params.run.datasets:
         for names, settings, modules in _of_one(params, dataset):
             yield (dataset, *names), settings, modules
@@ -115,6 +119,7 @@ def _of_one(params: Params, dataset: str) -> Iterator[Run]:
             "experiments": {each: experiments[each] for each in shown[name]},
         }
         yield ("tables", name), content, []
+    yield ("report",), {"report": _dump(params.report(dataset))}, []
     yield ("figures",), {"figures": _dump(params.figures), "shown": _dump(params.shown), "experiments": experiments}, []
 
 

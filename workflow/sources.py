@@ -20,8 +20,8 @@ def digests(roots: Iterable[str], files: Iterable[str] = ()) -> dict[str, str]:
     """The digest of each of our modules that the given ones import, directly or not, and of these; by name.
 
     Imports in functions count, those for type checkers do not. A module that is imported by a name which the program
-    works out, as networks are, is not seen and has to be given. ``files`` are YAML files that it reads; a name that is
-    none is left out.
+    works out, as networks are, is not seen and has to be given. ``files`` are those that it reads beside modules, YAML
+    by what it means and others by their text; a name that is none is left out.
     """
     found = {name: _data(Path(name)) for name in files if Path(name).exists()}
     waiting = list(roots)
@@ -49,7 +49,7 @@ def _read(path: Path) -> tuple[str, list[str]]:
 
 @cache
 def _data(path: Path) -> str:
-    return digest(read_yaml(path))[:16]
+    return digest(read_yaml(path) if path.suffix == ".yaml" else path.read_text(encoding="utf-8"))[:16]
 
 
 def digest(content: Any) -> str:

@@ -125,8 +125,8 @@ def differences(rows: Rows, spread: float | None) -> Markup:
 def curves(frame: pd.DataFrame, value: str, title: str) -> Markup:
     """A value by epoch, a line for each of some experiments."""
     rows = [
-        {**row, "says": f"{row['experiment']}, epoch {row['epoch']}: {title} {row[value]:.4g}"}
-        for row in frame.to_dict("records")
+        {"experiment": name, "epoch": epoch, value: found, "says": f"{name}, epoch {epoch}: {title} {found:.4g}"}
+        for name, epoch, found in zip(frame["experiment"], frame["epoch"], frame[value], strict=True)
     ]
     experiment = {"field": "experiment", "type": "nominal", "sort": None}
     place = {

@@ -1,7 +1,7 @@
 """What the report says of one data set, worked out of its stored tables: no number comes from elsewhere."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -80,41 +80,53 @@ def networks(table: StoredTable, measure: str) -> list[dict[str, Any]]:
     return list(points.values())
 
 
-def differences(
-    tables: Iterable[StoredTable], protocol: str, names: Sequence[str]
-) -> tuple[list[dict[str, Any]], float | None]:
-    """How far experiments are from base, in points (see charts.differences), and base's deviation over its seeds.
+@dataclass(frozen=True)
+class Score:
+    """What a table says of an experiment's accuracy by one protocol."""
 
-    Those alone that were trained on the same data from the same weights.
-    """
-    rows: dict[str, list[Cell]] = {}
+    label: Cell
+    data: Cell
+    weights: Cell
+    miou: Cell
+    spread: Cell
+
+
+def scores(tables: Iterable[StoredTable], protocol: str) -> dict[str, Score]:
+    """Of each experiment that a table shows by a protocol with an mIoU."""
+    found: dict[str, Score] = {}
     for table in tables:
         if table.column("Std over seeds") is None:
             continue
-        for cells in table.cells("Experiment", "Protocol", "Data", "Weights", "mIoU", "Std over seeds"):
-            if cells[1].value == protocol and _known(cells[4]):
-                rows.setdefault(cells[0].value, cells)
-    if BASE not in rows:
-        return [], None
-    _, _, data, weights, miou, spread = rows[BASE]
-    found = []
-    for name in names:
-        cells = rows.get(name)
-        if name == BASE or cells is None or (cells[2].text, cells[3].text) != (data.text, weights.text):
-            continue
-        difference, deviation = cells[4].value - miou.value, cells[5].value or 0.0
-        says = f"{cells[0].text}: {difference:+.1f} points, mIoU {cells[4].text} %"
-        says += f", deviation over seeds {cells[5].text}" if cells[5].text else ", one seed"
-        found.append(
-            {
-                "name": cells[0].text,
-                "says": says,
-                "difference": difference,
-                "low": difference - deviation,
-                "high": difference + deviation,
-            }
-        )
-    return found, spread.value
+        for label, by, *cells in table.cells("Experiment", "Protocol", "Data", "Weights", "mIoU", "Std over seeds"):
+            if by.value == protocol and _known(cells[2]):
+                found.setdefault(label.value, Score(label, *cells))
+    return found
+
+
+def differences(found: Mapping[str, Score], names: Sequence[str]) -> list[dict[str, Any]]:
+    """How far experiments are from base, in points (see charts.differences).
+
+    Those alone that were trained on the same data from the same weights.
+    """
+    base = found.get(BASE)
+    return [
+        _difference(score, base.miou.value)
+        for name in names
+        if base and name != BASE and (score := found.get(name))
+        if (score.data.text, score.weights.text) == (base.data.text, base.weights.text)
+    ]
+
+
+def _difference(score: Score, base: float) -> dict[str, Any]:
+    difference, deviation = score.miou.value - base, score.spread.value or 0.0
+    seeds = f"deviation over seeds {score.spread.text}" if score.spread.text else "one seed"
+    return {
+        "name": score.label.text,
+        "says": f"{score.label.text}: {difference:+.1f} points, mIoU {score.miou.text} %, {seeds}",
+        "difference": difference,
+        "low": difference - deviation,
+        "high": difference + deviation,
+    }
 
 
 def class_scores(table: StoredTable) -> list[dict[str, Any]]:

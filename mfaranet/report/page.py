@@ -18,21 +18,8 @@ from mfaranet.files import write_text
 from mfaranet.report import charts, content
 from mfaranet.report.layers import LAYERS, Pictures
 from mfaranet.report.stored import CURVES, Stored, StoredTable
-from mfaranet.schema import Name, Strict
 from mfaranet.tables.cells import describe
-from mfaranet.tables.settings import ComparisonTable, FigureSettings, PerClassTable, Shown, TableSettings
-
-
-class ReportSettings(Strict):
-    """What params.yaml says of what the page shows first."""
-
-    form: str
-    """Of the data set."""
-    tables: dict[str, TableSettings]
-    figures: FigureSettings
-    shown: Shown
-    ablations: list[Name]
-    """The experiments that are held against base."""
+from mfaranet.tables.settings import ComparisonTable, PerClassTable, ReportSettings, TableSettings
 
 
 def write_report(path: Path, stored: Stored, settings: ReportSettings, pictures: Pictures | None) -> None:
@@ -48,7 +35,8 @@ def write_report(path: Path, stored: Stored, settings: ReportSettings, pictures:
     verdicts = content.verdicts(tables)
     plan = stored.runs.get(content.BASE, {}).get("plan", {})  # runs of earlier versions have none
     protocol = settings.shown.protocol
-    differences, spread = content.differences(tables, protocol, settings.ablations)
+    scores = content.scores(tables, protocol)
+    differences = content.differences(scores, settings.ablations)
     page = templates().get_template("report.html.j2")
     text = page.render(
         title=f"MFARANet on {stored.dataset}",
@@ -59,7 +47,7 @@ def write_report(path: Path, stored: Stored, settings: ReportSettings, pictures:
         layers=LAYERS,
         scatters=_scatters(tables, settings),
         tables=tables,
-        differences=charts.differences(differences, spread) if differences else None,
+        differences=charts.differences(differences, scores[content.BASE].spread.value) if differences else None,
         curves=_curves(stored, settings.figures.experiments),
         classes=[charts.classes(content.class_scores(each)) for each in tables if _is(PerClassTable, each, settings)],
         confusion=charts.confusion(pixels) if len(pixels := stored.confusion(content.BASE, protocol)) else None,

@@ -83,3 +83,16 @@ class FigureSettings(Strict):
     comparison: Name
     """The measurement of the networks of Table XI."""
     pictures: Positive
+
+
+class ReportSettings(Strict):
+    """What the page of a data set shows."""
+
+    form: str
+    """Of the data set."""
+    tables: dict[Name, TableSettings]
+    """In the order in which they stand there."""
+    figures: FigureSettings
+    shown: Shown
+    ablations: list[Name]
+    """The experiments that are held against base."""
