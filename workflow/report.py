@@ -6,7 +6,7 @@ from mfaranet.files import write_json
 from mfaranet.report.content import BASE
 from mfaranet.report.index import card
 from mfaranet.report.page import write_report
-from mfaranet.report.making import draw_pictures
+from mfaranet.report.pictures import draw
 from mfaranet.report.stored import Stored
 from mfaranet.tables.settings import ReportSettings
 from workflow.common import Paths, start
@@ -18,7 +18,10 @@ def main(dataset: str = typer.Argument(help="a data set of params.yaml")) -> Non
     settings: ReportSettings = Planned.read("report", dataset).part("report", ReportSettings)
     paths, protocol = Paths(dataset, BASE), settings.shown.protocol
     stored = Stored(paths.results)
-    pictures = draw_pictures(stored, paths.data, paths.predictions / protocol, settings.figures.pictures)
+    predicted = paths.predictions / protocol
+    pictures = None
+    if predicted.exists() and BASE in stored.runs:
+        pictures = draw(paths.data, stored.runs[BASE]["split"], predicted, settings.figures.pictures)
     write_report(paths.report, stored, settings, pictures)
     write_json(paths.card, card(stored, protocol))
     typer.echo(f"report: {paths.report}")

@@ -189,6 +189,13 @@ def confusion(pixels: pd.DataFrame) -> Markup:
             "field": "share",
             "type": "quantitative",
             "title": "% of the class",
+            # A gradient would have a name that differs from one run to the next.
+            "legend": {
+                "type": "symbol",
+                "values": [0, 25, 50, 75, 100],
+                "symbolType": "square",
+                "symbolStrokeColor": None,
+            },
             "scale": {"scheme": "cividis", "domain": [0, 100]},
         },
         "description": {"field": "says"},

@@ -45,18 +45,11 @@ def _predictions(params: Params, dataset: str) -> Path:
     return Path("runs", dataset, "evaluate", BASE, params.shown.protocol)
 
 
-def draw_pictures(stored: Stored, data: Path, predicted: Path, count: int) -> Pictures | None:
-    """Of some predictions of base; None where they or the data are not here.
-
-    Raises:
-        InputError: a file is missing or corrupt.
-    """
+def _pictures(params: Params, stored: Stored, predicted: Path) -> Pictures | None:
+    """Of some predictions; None where they or the data are not here."""
+    data = Path("data", stored.dataset)
     if BASE not in stored.runs or not predicted.exists() or not data.exists():
         return None
     from mfaranet.report.pictures import draw  # torch, where there is something to draw
 
-    return draw(data, stored.runs[BASE]["split"], predicted, count)
-
-
-def _pictures(params: Params, stored: Stored, predicted: Path) -> Pictures | None:
-    return draw_pictures(stored, Path("data", stored.dataset), predicted, params.figures.pictures)
+    return draw(data, stored.runs[BASE]["split"], predicted, params.figures.pictures)

@@ -34,10 +34,18 @@ const widen = (grid, headers) => {
   grid.table().container().before(button);
 };
 
+// Arrow keys, Home, End and Enter; Tab goes on to what follows the table.
+const KEYS = { keys: [13, 33, 34, 35, 36, 37, 38, 39, 40] };
+// DataTables has its dark colours under a class.
+const dark = matchMedia("(prefers-color-scheme: dark)");
+const paint = () => document.documentElement.classList.toggle("dark", dark.matches);
+dark.addEventListener("change", paint);
+paint();
+
 const { ITable, jQuery } = await module("grid");
 for (const table of document.querySelectorAll("table[data-table]")) {
   const headers = [...table.querySelectorAll("th")];
-  const options = { paging: false, info: false, order: [], autoWidth: false, keys: true, classes: ["compact"], layout: { topStart: "search", topEnd: null } };
+  const options = { paging: false, info: false, order: [], autoWidth: false, keys: KEYS, classes: ["compact"], layout: { topStart: "search", topEnd: null } };
   new ITable(table, options);
   const grid = jQuery(table).DataTable();
   widen(grid, headers);

@@ -1,0 +1,158 @@
+"""The pages in a browser: what a reader, a keyboard, a telephone and a screen reader meet."""
+
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from pages import EVIL, write_hard_page
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+from mfaranet.report.stored import Stored
+
+CHROMIUM = shutil.which("chromium")
+WIDTHS = (1280, 390)
+# As root it has no sandbox; and it shall look for nothing in the network.
+OPTIONS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+]
+
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed")
+
+
+@dataclass
+class Report:
+    """A page, and what it complained of and asked for."""
+
+    page: Page
+    stored: Stored
+    complaints: list[str] = field(default_factory=list)
+    requests: list[str] = field(default_factory=list)
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=OPTIONS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="module")
+def file(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Stored]:
+    path = tmp_path_factory.mktemp("report") / "report.html"
+    return path, write_hard_page(path)
+
+
+@pytest.fixture(scope="module")
+def report(browser: Browser, file: tuple[Path, Stored]) -> Iterator[Report]:
+    """Opened once for all tests, which leave it as they found it."""
+    page = browser.new_page(viewport={"width": WIDTHS[0], "height": 900}, color_scheme="light")
+    opened = Report(page, file[1])
+    page.on("console", lambda message: opened.complaints.append(message.text))
+    page.on("pageerror", lambda error: opened.complaints.append(str(error)))
+    page.on("request", lambda request: opened.requests.append(request.url))
+    page.on("dialog", lambda dialog: (opened.complaints.append(dialog.message), dialog.dismiss()))
+    page.goto(file[0].as_uri())
+    page.wait_for_selector("html[data-ready]")
+    yield opened
+    assert opened.complaints == []
+    assert [url for url in opened.requests if not url.startswith(("file:", "data:", "blob:"))] == []
+    page.close()
+
+
+def column(page: Page, name: str) -> list[str]:
+    index = page.locator("#table-complexity thead th").all_inner_texts().index(name)
+    return page.locator(f"#table-complexity tbody tr td:nth-child({index + 1})").all_inner_texts()
+
+
+def test_a_table_sorts_by_number(report: Report) -> None:
+    page = report.page
+    before = column(page, "Params (M)")
+    page.locator("#table-complexity thead th", has_text="Params (M)").click()
+    values = [float(text) for text in column(page, "Params (M)")]
+    assert values == sorted(values)
+    assert values != [float(text) for text in before]
+
+
+def test_a_table_filters(report: Report) -> None:
+    search = report.page.locator("#table-complexity input[type=search]")
+    search.fill("enet")
+    shown = report.page.locator("#table-complexity tbody tr").all_inner_texts()
+    assert shown
+    assert all("enet" in text.lower() for text in shown)
+    search.fill("")
+
+
+@pytest.mark.parametrize("how", ["click", "Enter"])
+def test_a_cell_says_where_it_came_from(report: Report, how: str) -> None:
+    page = report.page
+    cell = page.locator("#table-overall tbody td", has_text="base").first
+    cell.click()
+    dialog = page.locator("dialog#origin")
+    if how == "Enter":
+        page.keyboard.press("Escape")
+        page.keyboard.press("Enter")
+    expect(dialog).to_be_visible()
+    assert "pointer: /tables/overall/experiments/0" in dialog.inner_text()
+    page.keyboard.press("Escape")
+    expect(dialog).to_be_hidden()
+
+
+@pytest.mark.parametrize("how", ["hover", "focus", "arrow"])
+def test_a_mark_of_a_chart_says_what_it_is(report: Report, how: str) -> None:
+    page = report.page
+    marks = page.locator("#networks .chart").first.locator(".mark-symbol > [aria-label]")
+    mark = marks.nth(1)
+    if how == "hover":
+        mark.hover(force=True)
+    else:
+        mark = marks.first
+        mark.focus()
+    if how == "arrow":
+        page.keyboard.press("ArrowRight")
+        mark = marks.nth(1)
+    label = mark.get_attribute("aria-label") or ""
+    assert "mIoU" in label
+    expect(page.locator(".tip")).to_have_text(label)
+
+
+def test_pictures_lie_over_each_other(report: Report) -> None:
+    page = report.page
+    cut = page.locator("#cut")
+    covered = "getComputedStyle(document.querySelector('.layer:not([hidden])')).clipPath"
+    before = page.evaluate(covered)
+    cut.scroll_into_view_if_needed()
+    box = cut.bounding_box()
+    assert box
+    page.mouse.click(box["x"] + 0.9 * box["width"], box["y"] + box["height"] / 2)
+    by_mouse = page.evaluate(covered)
+    cut.press("ArrowLeft")
+    assert len({before, by_mouse, page.evaluate(covered)}) == 3
+    page.get_by_label("error").check()
+    shown = page.locator(".layer:visible").evaluate_all("layers => layers.map(layer => layer.alt)")
+    assert shown == ["error of 0", "error of 1"]
+
+
+def test_hard_names_are_text(report: Report) -> None:
+    assert EVIL in report.page.locator("#table-per_class").inner_text()
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_a_page_fits_and_is_accessible(report: Report, width: int, scheme: str) -> None:
+    page = report.page
+    page.set_viewport_size({"width": width, "height": 900})
+    page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    ground = page.evaluate("getComputedStyle(document.body).backgroundColor")
+    assert (sum(map(int, ground[4:-1].split(","))) < 3 * 128) == (scheme == "dark")
+    found = Axe().run(page).response["violations"]
+    serious = [each for each in found if each["impact"] in ("serious", "critical")]
+    assert [(each["id"], [node["html"][:200] for node in each["nodes"][:3]]) for each in serious] == []
