@@ -47,6 +47,8 @@ STAGES = {
     "summary",
     "tables",
     "figures",
+    "report",
+    "index",
 }
 # The stages that a new training reruns, itself and the plan included.
 TRAINED = {
@@ -58,6 +60,8 @@ TRAINED = {
     "submission@sample-base",
     "summary@sample",
     "figures@sample",
+    "report@sample",
+    "index",
     *(f"tables@sample-{name}" for name in ("overall", "per_class", "pruned")),
 }
 
