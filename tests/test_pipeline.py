@@ -300,6 +300,8 @@ def test_a_table_definition_reruns_that_table_alone(project: Project) -> None:
     project.change("tables", "overall", "title", value="Another title")
     assert project.repro("tables") == {"plan", "tables@sample-overall"}
     assert "# Another title" in (project.root / "results/sample/tables/overall.md").read_text()
+    assert project.repro() == {"report@sample"}
+    assert "<h3>Another title</h3>" in (project.root / "results/sample/report.html").read_text()
 
 
 def test_another_data_set_leaves_the_first_alone(project: Project, tmp_path: Path) -> None:
@@ -334,6 +336,11 @@ def test_a_changed_experiment_shows_in_every_diff(project: Project) -> None:
     page = (project.root / "dvc_plots/index.html").read_text()
     curve = next(spec for spec in re.findall(r"var spec = (.*?);\n", page) if "curves/loss.csv" in spec)
     assert {point["rev"] for point in json.loads(curve)["data"]["values"]} == {"HEAD~1", "HEAD"}
+    project.run("mfaranet", "report", "sample", "--against", "HEAD~1", "--output", "dvc_plots/difference.html")
+    page = (project.root / "dvc_plots/difference.html").read_text()
+    assert '<th scope="row">params.yaml: profiles.sample.train.epochs</th><td>2</td><td>1</td>' in page
+    assert "base at HEAD~1, epoch 2: loss of the output" in page
+    assert page.count('alt="before of') == page.count('alt="now of') == project.params()["figures"]["pictures"]
 
 
 def test_imagenet_weights_reach_the_table(project: Project, tmp_path_factory: pytest.TempPathFactory) -> None:
