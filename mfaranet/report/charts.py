@@ -129,8 +129,9 @@ def curves(frame: pd.DataFrame, value: str, title: str) -> Markup:
         for name, epoch, found in zip(frame["experiment"], frame["epoch"], frame[value], strict=True)
     ]
     experiment = {"field": "experiment", "type": "nominal", "sort": None}
+    epochs = sorted({int(epoch) for epoch in frame["epoch"]})
     place = {
-        "x": {"field": "epoch", "type": "quantitative", "axis": {"tickMinStep": 1, "format": "d"}},
+        "x": {"field": "epoch", "type": "quantitative", "axis": {"values": epochs[:: -(-len(epochs) // 12)]}},
         "y": {"field": value, "type": "quantitative", "title": title, "scale": {"zero": False}},
         "color": experiment,
     }
