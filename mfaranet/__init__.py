@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from mfaranet.measure.complexity import complexity
     from mfaranet.models import get_model, list_models, register_model
     from mfaranet.models.pruned import prune
+    from mfaranet.predict.predictor import load
     from mfaranet.weights.official import load_official_checkpoint
 
 _HOMES = {
@@ -20,11 +21,21 @@ _HOMES = {
     "deploy": "deployment.deploy",
     "get_model": "models",
     "list_models": "models",
+    "load": "predict.predictor",
     "load_official_checkpoint": "weights.official",
     "prune": "models.pruned",
     "register_model": "models",
 }
-__all__ = ["complexity", "deploy", "get_model", "list_models", "load_official_checkpoint", "prune", "register_model"]
+__all__ = [
+    "complexity",
+    "deploy",
+    "get_model",
+    "list_models",
+    "load",
+    "load_official_checkpoint",
+    "prune",
+    "register_model",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -29,7 +29,7 @@ from mfaranet.deployment.export import SUFFIXES, Form, export, to_onnx, trace
 from mfaranet.deployment.half import halve
 from mfaranet.deployment.sessions import open_session, read_facts
 from mfaranet.errors import InputError
-from mfaranet.predict import segment
+from mfaranet.predict.segment import segment
 from mfaranet.weights.checkpoints import load_trained, read, save
 
 SHARED = Path(__file__).parents[2] / "shared/data/camvid"
@@ -197,7 +197,7 @@ def labels_elsewhere(file: Path, image: Path, folder: Path) -> Any:
 def share_of_predict(checkpoint: Path, form: Form, image: Path, folder: Path) -> float:
     """Of pixels that an exported file paints as `mfaranet predict` does."""
     made = export(checkpoint, form, folder / f"net{SUFFIXES[form.to]}")
-    (painted,) = segment(checkpoint, [image], folder / "segmented")
+    (painted,) = segment(checkpoint, [image], folder / "segmented").written
     palette = np.array(load_trained(checkpoint)[1]["colours"], np.uint8)
     same = palette[labels_elsewhere(made.path, image, folder)] == np.asarray(Image.open(painted))
     return float(same.all(2).mean())

@@ -2,7 +2,6 @@
 
 import json
 import os
-import re
 import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
@@ -112,18 +111,6 @@ def export(
         for target in reversed(targets):
             os.replace(made.with_name(target.name), target)
     return Report(output, agreement, miou)
-
-
-def parse_size(text: str) -> Size:
-    """Height and width of a text such as 512x1024.
-
-    Raises:
-        InputError: it is none.
-    """
-    found = re.fullmatch(r"([1-9]\d*)x([1-9]\d*)", text)
-    if not found:
-        raise InputError(f"--size {text}: a height and a width in pixels are wanted, as 512x1024")
-    return int(found[1]), int(found[2])
 
 
 def _check_form(form: Form, output: Path, data: Path | None) -> None:

@@ -1,0 +1,43 @@
+"""The trainings of this folder by their names: the sample's base is in runs/sample/train/base/."""
+
+from pathlib import Path
+
+from mfaranet.errors import InputError
+
+_BEST_FIRST = ("best.safetensors", "last.safetensors")
+_SHOWN = 20
+
+
+def checkpoint_of(source: str | Path) -> Path:
+    """The checkpoint that a user means: a file, or a training by its folder or its name, as sample/base; its best.
+
+    Raises:
+        InputError: there is neither; the message lists the trainings that there are.
+    """
+    path = Path(source)
+    if path.is_file():
+        return path
+    parts = path.parts
+    folders = [path, run_folder(*parts)] if len(parts) == 2 else [path]
+    found = next((folder / name for folder in folders for name in _BEST_FIRST if (folder / name).is_file()), None)
+    if found:
+        return found
+    names = list_runs()
+    shown = ", ".join(names[:_SHOWN]) + (f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else "")
+    there = (
+        f"the trainings in {Path('runs').absolute()} are: {shown}"
+        if names
+        else f"in {Path('runs').absolute()} is no training: `dvc repro` makes some, `dvc pull` fetches a colleague's"
+    )
+    raise InputError(f"{source} does not exist, as a checkpoint or as a training; {there}")
+
+
+def list_runs() -> list[str]:
+    """The names of all trainings that have a checkpoint, as sample/base, sorted."""
+    files = [path for name in _BEST_FIRST for path in Path().glob(str(run_folder("*", "*") / name))]
+    return sorted({f"{path.parts[1]}/{path.parts[3]}" for path in files})
+
+
+def run_folder(dataset: str, experiment: str) -> Path:
+    """Where the stage train leaves its checkpoints, as workflow.common.Paths has it."""
+    return Path("runs", dataset, "train", experiment)
