@@ -170,6 +170,13 @@ class Params(Strict):
         settings: Settings = _validated(Settings, merged, layers)
         return settings
 
+    def encoder_weights(self, settings: Settings) -> str | None:
+        """The entry of ``weights`` that a training starts from, which need not be there; None for one from scratch."""
+        if settings.weights == "none" or settings.train.released:
+            return None
+        named = (name for name, file in self.weights.items() if settings.network.name in file.networks)
+        return settings.network.options.get("backbone") or next(named, None)
+
     def networks(self) -> dict[str, dict[str, Any]]:
         """Each experiment's network, and its losses on the data sets, for mfaranet.training.checking."""
         every = {name: [self.settings(dataset, name) for dataset in self.profiles] for name in self.experiments}

@@ -187,15 +187,13 @@ def _evaluation(settings: Settings) -> dict[str, Any]:
 def _start(params: Params, experiment: str, settings: Settings) -> dict[str, Any] | None:
     """The entry of ``weights`` that the encoder of a training starts from, the network that has this encoder, and how
     the file is called in which this one finds them; None for a training from scratch."""
-    network = settings.network
-    backbone = network.options.get("backbone")
-    if settings.weights == "none" or settings.train.released:
+    network, entry = settings.network, params.encoder_weights(settings)
+    if entry is None:
         return None
-    if backbone:  # one file for all experiments that share it
+    if backbone := network.options.get("backbone"):  # one file for all experiments that share it
         network = network.model_copy(update={"options": {"backbone": backbone}})
-        return {"weights": backbone, "file": f"{backbone}.safetensors", "network": _dump(network)}
-    entry = next((name for name, file in params.weights.items() if network.name in file.networks), None)
-    return entry and {"weights": entry, "file": f"{entry}-{experiment}.safetensors", "network": _dump(network)}
+        return {"weights": entry, "file": f"{entry}.safetensors", "network": _dump(network)}
+    return {"weights": entry, "file": f"{entry}-{experiment}.safetensors", "network": _dump(network)}
 
 
 def _weights(params: Params, starts: Mapping[str, dict[str, Any] | None]) -> dict[str, Any]:
