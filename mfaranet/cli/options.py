@@ -15,6 +15,9 @@ from mfaranet.runs import list_runs
 from mfaranet.schema import Device
 from mfaranet.sizes import Size
 
+_NEAR = 0.75
+"""Likeness of two names, of which one may be the other misspelt."""
+
 
 def parse_size(text: str, option: str = "--size") -> Size:
     """Height and width of a text such as 512x1024.
@@ -37,7 +40,7 @@ def known_networks(names: list[str]) -> list[str]:
     there = list_models()
     for name in names:
         if name not in there:
-            near = get_close_matches(name.lower().replace("-", "_"), there)
+            near = get_close_matches(name.lower().replace("-", "_"), there, cutoff=_NEAR)
             raise InputError(
                 f"no network is called {name!r}; "
                 + (f"is it {' or '.join(near)}?" if near else "`mfaranet models` lists what there is")

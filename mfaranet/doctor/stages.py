@@ -108,7 +108,8 @@ def _weights(params: Params, dataset: str, selected: dict[str, Settings]) -> Ite
     starts = {name: params.encoder_weights(settings) for name, settings in selected.items()}
     for entry in sorted({entry for entry in starts.values() if entry}):
         wanted = ", ".join(name for name, start in starts.items() if start == entry)
-        made = sorted(Path("runs", dataset, "weights").glob(f"{entry}*.safetensors"))
+        there = Path("runs", dataset, "weights")
+        made = [*there.glob(f"{entry}.safetensors"), *there.glob(f"{entry}-*.safetensors")]
         if made:
             yield Finding(about, "ok", f"{entry}: {made[0]}")
         elif entry not in params.weights:
