@@ -558,7 +558,8 @@ def test_a_cell_can_be_traced(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "arguments",
     [
-        ["models"],
+        ["models", "--json"],
+        ["--version"],
         ["params"],
         ["params", "sample", "enet"],
         ["trace", "results/sample/tables/overall.md", "base", "mIoU"],
