@@ -451,20 +451,18 @@ def test_a_wrong_setting_stops_the_graph(
 
 
 def test_the_command_line(project: Project) -> None:
-    assert project.run("mfaranet", "models").split() == mfaranet.list_models()
-    assert "epochs: 1" in project.run("mfaranet", "params", "sample")
-    checkpoint = "runs/sample/train/base/last.safetensors"
+    listed = json.loads(project.run("mfaranet", "models", "--json"))
+    assert [each["name"] for each in listed] == mfaranet.list_models()
+    assert "form: sample" in project.run("mfaranet", "params", "sample")
+    assert "data@sample" in project.run("mfaranet", "doctor")
     photographs = sorted(str(path) for path in (project.root / "data/sample/images/val").glob("*.png"))
-    project.run("mfaranet", "predict", checkpoint, *photographs, "--output", "segmented")
+    project.run("mfaranet", "predict", "sample/base", *photographs, "--output", "segmented")
     written = sorted((project.root / "segmented").glob("*.png"))
-    assert [path.name for path in written] == [Path(path).name for path in photographs]
-    assert Image.open(written[0]).size == (128, 64)
-    said = project.run("mfaranet", "predict", checkpoint, *photographs, "--output", "segmented", status=1)
+    assert [path.name for path in written] == sorted([*(Path(path).name for path in photographs), "legend.png"])
+    assert Image.open(project.root / "segmented" / Path(photographs[0]).name).size == (128, 64)
+    said = project.run("mfaranet", "predict", "sample/base", *photographs, "--output", "segmented", status=1)
     assert f"error: nothing is written, {len(photographs)} files are in the way" in said
-    project.run("mfaranet", "predict", checkpoint, *photographs, "--output", "segmented", "--force")
-    twice = [photographs[0], photographs[0].replace("images/val", "images/../images/val")]
-    said = project.run("mfaranet", "predict", checkpoint, *twice, "--output", "segmented", status=1)
-    assert "another image is called" in said
-    said = project.run("mfaranet", "predict", checkpoint, "params.yaml", "--output", "segmented", status=1)
+    project.run("mfaranet", "predict", "sample/base", "data/sample/images/val", "--output", "segmented", "--force")
+    said = project.run("mfaranet", "predict", "sample/base", "params.yaml", "--output", "segmented", status=1)
     assert "error: params.yaml is no readable image" in said
     assert "Traceback" not in said
