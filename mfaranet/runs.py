@@ -12,11 +12,11 @@ def checkpoint_of(source: str | Path) -> Path:
     """The checkpoint that a user means: a file, or a training by its folder or its name, as sample/base; its best.
 
     Raises:
-        InputError: there is neither; the message lists the trainings that there are.
+        InputError: there is no such training; the message lists those that there are.
     """
     path = Path(source)
-    if path.is_file():
-        return path
+    if path.is_file() or path.suffix == ".safetensors":
+        return path  # who reads a missing one says what lies beside it
     parts = path.parts
     folders = [path, run_folder(*parts)] if len(parts) == 2 else [path]
     found = next((folder / name for folder in folders for name in _BEST_FIRST if (folder / name).is_file()), None)

@@ -166,6 +166,8 @@ def test_a_training_by_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     assert list_runs() == ["camvid/enet", "sample/base"]
     with pytest.raises(InputError, match=r"sample/bse does not exist.* are: camvid/enet, sample/base$"):
         mfaranet.load("sample/bse")
+    with pytest.raises(InputError, match=r"camvid/train/enet holds last.safetensors"):
+        mfaranet.load("runs/camvid/train/enet/best.safetensors")
     assert mfaranet.load("sample/base").predict(scene()).shape == (64, 96)
     assert run_folder("sample", "base") == Paths("sample", "base").checkpoints
 

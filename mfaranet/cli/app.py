@@ -10,6 +10,7 @@ from mfaranet.errors import report_errors
 
 app = typer.Typer(
     no_args_is_help=True,
+    rich_markup_mode="markdown",
     help="MFARANet: networks, what they cost, what they see in your images, and the pipeline that trains them.",
     epilog="Exit status: 0 done; 1 bad input, or something needed is missing, as the message says; 2 wrong usage. "
     "Results go to stdout, all else to stderr.",

@@ -18,7 +18,7 @@ from mfaranet.cli.options import (
 )
 from mfaranet.schema import size_name
 
-app = typer.Typer()
+app = typer.Typer(rich_markup_mode="markdown")
 PANEL = "Networks"
 _BLANK = "blank"
 

@@ -9,7 +9,7 @@ import mfaranet
 from mfaranet.cli.options import Json, Quiet, print_json
 from mfaranet.errors import InputError
 
-app = typer.Typer()
+app = typer.Typer(rich_markup_mode="markdown")
 PANEL = "The pipeline of this folder"
 
 
@@ -50,8 +50,7 @@ def params(
 ) -> None:
     """Check params.yaml, and print the settings that one run would use.
 
-    What a network's own options may be is left to the stage check, which builds
-    all of them.
+    What a network's own options may be is left to the stage check, which builds all of them.
     """
     import yaml
 
@@ -81,8 +80,8 @@ def check_data(
 ) -> None:
     """Look at a data set of your own, and print a profile for the end of params.yaml.
 
-    What is found, and what is wrong, goes to stderr, so that `>> params.yaml`
-    appends the profile alone. Give the classes their names there.
+    What is found, and what is wrong, goes to stderr, so that `>> params.yaml` appends the profile alone. Give the
+    classes their names there.
     """
     import yaml
 

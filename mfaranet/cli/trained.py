@@ -9,7 +9,7 @@ from mfaranet.cli.options import Checkpoint, DeviceOption, Quiet, parse_size
 from mfaranet.errors import InputError
 from mfaranet.schema import ProtocolName
 
-app = typer.Typer()
+app = typer.Typer(rich_markup_mode="markdown")
 PANEL = "Trained networks"
 
 
@@ -22,7 +22,9 @@ def predict(
             help="pictures (PNG, JPEG, WebP, AVIF, TIFF, JPEG 2000, BMP, GIF, PNM), folders, patterns in quotes, videos"
         ),
     ],
-    output: Annotated[Path, typer.Option(help="folder for the results, in it the folders of the images")],
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help="folder for the results, in it the folders of the images")
+    ],
     kind: Annotated[
         Literal["labels", "colour", "overlay", "probabilities"],
         typer.Option("--as", help="class indices; the classes' colours; these over the image; an .npz of float16"),
@@ -45,9 +47,8 @@ def predict(
     An image is seen at its own size, or resized as in training. Where that does not fit into memory, take
     `--protocol single_scale`, which slides a window.
 
-    Pictures are turned upright by their EXIF orientation. Of 16 bits the upper 8
-    count. What is transparent lies over white. Animated images, several pages
-    and float pixels are refused. Beside colours lies legend.png.
+    Pictures are turned upright by their EXIF orientation. Of 16 bits the upper 8 count. What is transparent lies over
+    white. Animated images, several pages and float pixels are refused. Beside colours lies legend.png.
 
     Of a video comes an MP4; as labels, which that would blur, a folder of a PNG a frame; as probabilities nothing: a
     minute of them would take gigabytes.

@@ -81,7 +81,7 @@ class Predictor:
         """
         return self.label_maps([image])[0]
 
-    @torch.inference_mode()
+    @torch.no_grad()  # not inference mode, whose tensors a training could not take
     def label_maps(self, images: Sequence[Picture]) -> Tensor:
         """Label maps (N, H, W), uint8, on the CPU, of images of one size, which go through the network together.
 
@@ -92,7 +92,7 @@ class Predictor:
         labels = self._scores(pixels).argmax(1, keepdim=True).to(torch.uint8)
         return F.interpolate(labels, _size(pixels), mode="nearest")[:, 0].cpu()
 
-    @torch.inference_mode()
+    @torch.no_grad()  # not inference mode, whose tensors a training could not take
     def probabilities(self, images: Sequence[Picture]) -> Tensor:
         """Probabilities of the classes (N, classes, H, W), float32, on the CPU, of images of one size.
 

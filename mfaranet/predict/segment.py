@@ -99,7 +99,7 @@ def segment(
     pictures = [each.path for each in inputs if not each.is_video]
     videos = [each.path for each in inputs if each.is_video]
     outcomes = chain(work.pictures(pictures), work.videos(videos))
-    problems = dict(tqdm(outcomes, desc="segment", total=len(inputs)))
+    problems = dict(tqdm(outcomes, desc="segment", total=len(inputs), unit="file"))
     failed = [problems[each.path] for each in inputs if problems[each.path]]
     written = [target for each, target in zip(inputs, targets, strict=True) if not problems[each.path]]
     if legend is not None and written:
