@@ -84,6 +84,7 @@ def test_earlier_results_are_no_input(photos: Path) -> None:
     save(photos / "out/a/one.png")
     assert len(find_inputs([photos], photos / "out")) == 3
     assert len(find_inputs([photos / "out"], photos / "elsewhere")) == 1
+    assert len(find_inputs([photos / "out"], photos / "out")) == 1  # and then it is in the way
 
 
 @pytest.mark.parametrize(

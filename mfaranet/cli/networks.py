@@ -26,7 +26,7 @@ _BLANK = "blank"
 @app.command(rich_help_panel=PANEL)
 def models(
     counted: Annotated[
-        bool, typer.Option("--count", help="count parameters and GFLOPs now, in half a minute, rather than read them")
+        bool, typer.Option("--count", help="count parameters and GFLOPs now, in some seconds, rather than read them")
     ] = False,
     json: Json = False,
     quiet: Quiet = False,

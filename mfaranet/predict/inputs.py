@@ -39,9 +39,9 @@ def find_inputs(sources: Iterable[Path], output: Path, reserved: Sequence[str] =
     """The files that users name, each once, with a place of its own below the folder that all have in common.
 
     A folder stands for the pictures and videos in it and below it, known by their endings, without hidden ones and
-    without what lies in ``output``; a pattern for those that it matches (``**`` for any folders). A file that is named
-    itself may be called as it likes. Places are without the ending, unless another place or one of the ``reserved``
-    names is the same then, also where case does not count.
+    without what lies in ``output`` where that is below it; a pattern for those that it matches (``**`` for any
+    folders). A file that is named itself may be called as it likes. Places are without the ending, unless another place
+    or one of the ``reserved`` names is the same then, also where case does not count.
 
     Raises:
         InputError: there is no such file or folder, no picture in one, or nothing that a pattern matches; or names of
@@ -93,9 +93,10 @@ def _within(folder: Path, root: Path, output: Path) -> Iterator[tuple[Path, Path
 
 
 def _wanted(path: Path, root: Path, output: Path) -> bool:
+    own = output in _absolute(path).parents and _absolute(root) in output.parents
     known = path.name.lower().endswith((*_PICTURE_ENDINGS, *_VIDEO_ENDINGS))
     visible = is_visible(path.relative_to(root))
-    return known and visible and path.is_file() and output not in _absolute(path).parents
+    return known and visible and path.is_file() and not own
 
 
 def _absolute(path: Path) -> Path:
