@@ -18,7 +18,8 @@ from toy import scene
 from typer.testing import CliRunner
 
 from mfaranet.cli import app
-from mfaranet.doctor.findings import Finding, examine
+from mfaranet.doctor.examination import examine
+from mfaranet.doctor.findings import Finding
 from mfaranet.files import read_yaml
 
 PARAMS = Path("params.yaml")

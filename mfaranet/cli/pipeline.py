@@ -25,10 +25,10 @@ def doctor(
     """
     from dataclasses import asdict
 
-    from mfaranet.doctor import findings
+    from mfaranet.doctor.examination import examine
     from mfaranet.doctor.surroundings import versions
 
-    found = findings.examine(file)
+    found = examine(file)
     missing = [each for each in found if each.state == "missing"]
     if json:
         print_json({"versions": versions(), "missing": len(missing), "findings": [asdict(each) for each in found]})
