@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 import shutil
 import statistics
 import subprocess
@@ -18,13 +19,15 @@ from mfaranet.errors import InputError
 from mfaranet.files import write_json
 from mfaranet.models import list_models
 from mfaranet.models.facts import Facts
+from mfaranet.params import load
 from mfaranet.tables import build as tables
 from mfaranet.tables import published
 from mfaranet.tables.cells import BLANK, Cell, Table, resolve, trace
-from mfaranet.tables.cost import ONE_GPU
+from mfaranet.tables.comparison import ONE_GPU
 from mfaranet.tables.results import Results
 from mfaranet.tables.settings import TableSettings, Tolerances
 from mfaranet.tables.summary import sources
+from workflow.plan import runs
 
 SCORES = {"miou": 0.7816, "pixel_accuracy": 0.95, "iou": {"road": 0.98, "traffic light": None, "a/b & c_d": 0.5}}
 FACTS = {
@@ -338,7 +341,7 @@ def test_a_network_without_published_values(tmp_path: Path) -> None:
     write_json(root / "complexity/complexity.json", {"newnet": {**COUNT, "network": "newnet"}})
     table = build(root, "comparison", "newnet", measurement="strict")
     assert shown(table)["Network"] == "NewNet"
-    known = {"Network", "Params (M)", *(column for column in table.columns if "at 1024x2048 (" in column)}
+    known = {"Experiment", "Network", "Params (M)", *(column for column in table.columns if "at 1024x2048 (" in column)}
     known -= {"GFLOPs of the linked code at 1024x2048 (official counter / 1024^3)"}
     assert {column for column, text in shown(table).items() if text} == known
     assert any(note.startswith("Where published cells are blank") for note in table.notes)
@@ -516,27 +519,108 @@ def test_the_files(tmp_path: Path) -> None:
     assert resolve({"full_image": SCORES}, origin["pointer"], tmp_path) == 0.5
 
 
-def latex_document(tables: list[Path]) -> str:
+def test_people_see_few_columns_and_what_is_the_same_once(tmp_path: Path) -> None:
+    """CSV and JSON have all columns, and the JSON says which the others show."""
+    root = results(results(tmp_path / "results", weights="none"), "branch_1", 0.5, weights="none")
+    table = build(timed(root), "overall", "base", "branch_1", measurement="strict")
+    table.write(tmp_path / "table")
+    lines = (tmp_path / "table.md").read_text().splitlines()
+    same = "network MFARANet; data Cityscapes; weights from scratch; protocol full image; input 1024x2048; seeds 1"
+    costs = "params (M) 13.00; GFLOPs (official counter / 1024^3) 203.17"
+    assert lines[2] == f"The same in all rows: {same}; {costs}."
+    heading, _, *rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in lines if line.startswith("|")]
+    assert heading == ["Experiment", "mIoU (%)", "Published", "Verdict", "FPS"]
+    assert rows[0] == ["base", "78.2", "78.2", "not comparable\u00b9", "2.5"]
+    assert rows[1] == ["branch_1", "50.0", "", "", ""]
+    assert "- \u00b9 trained from scratch." in lines
+    assert "- Headers in full: Published = mIoU published (%)." in lines
+    assert "- Blank in every row, and so left out: Std over seeds (points), Difference (points)." in lines
+    assert r"base & 78.2 & 78.2 & not comparable\textsuperscript{1} & 2.5 \\" in (tmp_path / "table.tex").read_text()
+    stored = json.loads((tmp_path / "table.json").read_text())
+    assert list(stored["narrow"]) == ["Experiment", "mIoU (%)", "mIoU published (%)", "Verdict", "FPS"]
+    assert list(stored["narrow"].values()) == heading
+    assert stored["same"]["Weights"] == "from scratch"
+    (whole,) = list(csv.DictReader((tmp_path / "table.csv").read_text().splitlines()))[:1]
+    assert list(whole) == stored["columns"] == table.columns
+    assert whole["Verdict"] == "not comparable: trained from scratch"
+
+
+def test_a_blank_column_of_miou_stays_and_others_go() -> None:
+    def page(*texts: str) -> list[str]:
+        columns = ["Experiment", "mIoU (%)", "FPS"]
+        row = [Cell(text or None, text, None) for text in texts]
+        return list(Table("", columns, [row] if row else [], [], {name: name for name in columns}).shown())
+
+    assert page("base", "", "") == ["Experiment", "mIoU (%)"]
+    assert page("base", "", "3") == ["Experiment", "mIoU (%)", "FPS"]
+    assert page() == ["Experiment", "mIoU (%)", "FPS"]
+
+
+def test_what_is_published_of_a_network_is_not_of_its_variants(tmp_path: Path) -> None:
+    """Where a network has several rows, their experiments tell them apart."""
+    root = timed(results(results(tmp_path), "branch_1", 0.5))
+    table = build(root, "comparison", "base", "branch_1", measurement="strict")
+    published = [cell(table, row, "Val mIoU published (%)").text for row in range(2)]
+    assert published == ["78.2", ""]
+    assert next(iter(table.shown())) == "Experiment"
+    assert next(iter(build(root, "comparison", measurement="strict").shown())) == "Network"
+
+
+REPOSITORY = Path(__file__).parents[1]
+SAMPLE_ALONE = {"datasets": ["sample"]}
+
+
+@pytest.fixture(scope="module")
+def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """All tables of the sample, from the results that git has."""
+    folder = tmp_path_factory.mktemp("tables")
+    params = load(REPOSITORY / "params.yaml")
+    for names, settings, _ in runs(params.model_copy(update={"run": params.run.model_copy(update=SAMPLE_ALONE)})):
+        if "tables" in names:
+            checked: Any = TypeAdapter(TableSettings).validate_json(json.dumps(settings["table"]))
+            made = tables.build(
+                names[-1], checked, params.tolerances, settings["experiments"], REPOSITORY / "results/sample"
+            )
+            made.write(folder / names[-1])
+    return folder
+
+
+def test_tables_can_be_read_in_a_window(written: Path) -> None:
+    """As wide as a terminal, and with about eight columns."""
+    pages = sorted(written.glob("*.md"))
+    assert len(pages) > 15
+    for page in pages:
+        lines = [line for line in page.read_text().splitlines() if line.startswith("|")]
+        assert len(lines[0]) <= 140, page
+        assert lines[0].count("|") <= 12, page
+        assert not any("not comparable:" in line for line in lines)
+
+
+def latex_document(tables: list[Path], options: str) -> str:
     """A document of tables."""
     inputs = "\n".join(f"\\input{{{path.as_posix()}}}\n\\clearpage" for path in tables)
     packages = "\\usepackage{booktabs,graphicx,longtable}"
-    return f"\\documentclass{{article}}\n{packages}\n\\begin{{document}}\n{inputs}\n\\end{{document}}\n"
+    return f"\\documentclass[{options}]{{article}}\n{packages}\n\\begin{{document}}\n{inputs}\n\\end{{document}}\n"
 
 
-def test_latex_compiles(tmp_path: Path) -> None:
-    """All tables of the sample, and one with every symbol that LaTeX takes for its own."""
+@pytest.mark.parametrize("columns", ["onecolumn", "twocolumn"])
+def test_latex_compiles(written: Path, tmp_path: Path, columns: str) -> None:
+    """All tables of the sample, at the width of a page or of a column, and some of every symbol of LaTeX's own."""
     if not shutil.which("pdflatex"):
         pytest.skip("pdflatex is not installed (Debian: texlive-latex-recommended)")
     awkward = Cell("", "&%$#_{}\\^~<>", None)
     for name, rows in {"short": 1, "long": 100}.items():
-        Table(awkward.text, [awkward.text], [[awkward]] * rows, [awkward.text]).write(tmp_path / name)
-    committed = sorted((Path(__file__).parents[1] / "results/sample/tables").glob("*.tex"))
-    assert committed
-    (tmp_path / "all.tex").write_text(latex_document([tmp_path / "short.tex", tmp_path / "long.tex", *committed]))
+        header = {awkward.text: awkward.text}
+        Table(awkward.text, list(header), [[awkward]] * rows, [awkward.text], header).write(tmp_path / name)
+    made = [*sorted(written.glob("*.tex")), tmp_path / "short.tex", tmp_path / "long.tex"]
+    if columns == "twocolumn":  # longtable has no columns
+        made = [path for path in made if "longtable" not in path.read_text()]
+    (tmp_path / "all.tex").write_text(latex_document(made, columns))
     command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "all.tex"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, errors="replace")
     assert done.returncode == 0, done.stdout[-2000:]
     assert "Output written on all.pdf" in done.stdout
+    assert not re.findall(r"Float too large|Overfull \\hbox \((?!\d\.)", done.stdout), "wider than a column or a page"
 
 
 def test_a_cell_can_be_traced(tmp_path: Path) -> None:

@@ -13,6 +13,24 @@ from mfaranet.tables.results import COUNTS, Results
 from mfaranet.tables.settings import OverallTable, PerClassTable, Tolerances
 
 SHOWN_FORMS = ("unfolded", "folded", "deployed")
+NARROW = {
+    "Experiment": "Experiment",
+    "Data": "Data",
+    "Weights": "Weights",
+    "Protocol": "Protocol",
+    "Input": "Input",
+    "mIoU (%)": "mIoU (%)",
+    "Seeds": "Seeds",
+    "Std over seeds (points)": "Std",
+    "mIoU published (%)": "Published",
+    "Difference (points)": "Difference",
+    "Verdict": "Verdict",
+    "Params (M)": "Params (M)",
+    GFLOPS: "GFLOPs",
+    "FPS": "FPS",
+}
+"""Columns for people, and their headers there."""
+CONDITIONS = ("Network", "Data", "Weights", "Protocol", "Input", "Seeds", "Params (M)", GFLOPS)
 
 
 def overall_table(settings: OverallTable, tolerances: Tolerances, results: Results) -> Table:
@@ -42,7 +60,8 @@ def overall_table(settings: OverallTable, tolerances: Tolerances, results: Resul
     notes = [*_notes(settings, results), UNPUBLISHED]
     if settings.measurement:
         notes.append(results.speed_note(settings.measurement))
-    return Table(settings.title, columns, rows, notes)
+    narrow = {column: header for column, header in NARROW.items() if column in columns}
+    return Table(settings.title, columns, rows, notes, narrow, CONDITIONS)
 
 
 def _result(
@@ -127,10 +146,13 @@ def _data(results: Results, evaluated: str) -> Cell:
 
 def per_class_table(settings: PerClassTable, results: Results) -> Table:
     runs = [(experiment, protocol) for _, experiment, _, protocol in results.rows(settings)]
+    names = [f"{name}{results.mark(name)}" for name, _ in runs]
     columns = [
         "Class",
-        *(f"{name}{results.mark(name)}, {protocol.replace('_', ' ')} (%)" for name, protocol in runs),
+        *(f"{name}, {protocol.replace('_', ' ')} (%)" for name, (_, protocol) in zip(names, runs, strict=True)),
     ]
+    # Where all are by one protocol, names tell them apart.
+    short = names if len(set(names)) == len(names) else columns[1:]
     rows = []
 
     def scores(pointer: str) -> list[Cell]:
@@ -141,7 +163,8 @@ def per_class_table(settings: PerClassTable, results: Results) -> Table:
         for name in classes.value:
             rows.append([replace(classes, value=name, text=name), *scores(f"iou/{pointer_part(name)}")])
         rows.append([Cell("mean", "mean", None), *scores("miou")])
-    return Table(settings.title, columns, rows, _notes(settings, results))
+    narrow = dict(zip(columns, ["Class", *short], strict=True))
+    return Table(settings.title, columns, rows, _notes(settings, results), narrow)
 
 
 def _notes(settings: OverallTable | PerClassTable, results: Results) -> list[str]:

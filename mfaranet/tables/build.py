@@ -6,7 +6,8 @@ from typing import Any
 
 from mfaranet.tables.accuracy import overall_table, per_class_table
 from mfaranet.tables.cells import Table
-from mfaranet.tables.cost import comparison_table, complexity_table, latency_table
+from mfaranet.tables.comparison import comparison_table
+from mfaranet.tables.cost import complexity_table, latency_table
 from mfaranet.tables.results import Results
 from mfaranet.tables.settings import (
     ComparisonTable,

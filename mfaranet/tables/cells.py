@@ -4,16 +4,16 @@ import csv
 import io
 import math
 import statistics
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import yaml
-from tabulate import tabulate
 
 from mfaranet.errors import InputError
 from mfaranet.files import read_json, write_json, write_text
+from mfaranet.tables.writing import Footnotes, Page
 
 Origin = dict[str, Any]
 """``file`` and ``pointer`` of a stored value and facts of its run; or ``computed``, how, and ``from``, of what."""
@@ -62,57 +62,89 @@ def digits(value: float, places: int) -> str:
 
 @dataclass(frozen=True)
 class Table:
-    """Column headers, rows of cells, and notes that belong under the table."""
+    """Column headers, rows of cells, and notes that belong under the table; and what of it is for people to read."""
 
     title: str
     columns: list[str]
     rows: list[list[Cell]]
     notes: list[str]
+    narrow: Mapping[str, str]
+    """The columns for people, each with a short header; the first one has the labels of the rows."""
+    conditions: Collection[str] = ()
+    """The columns that stand above the rows, once, where these have the same there."""
 
     def write(self, stem: Path) -> None:
-        """Write ``<stem>.md``, ``.csv`` (full precision), ``.tex`` and ``.json`` (origins).
-
-        The LaTeX needs the packages booktabs and graphicx, and longtable for tables longer than a page.
-        """
-        texts = [[cell.text for cell in row] for row in self.rows]
-        notes = "\n".join(f"- {note}" for note in self.notes)
-        markdown = tabulate(texts, self.columns, "pipe", disable_numparse=True, colalign=self._alignment())
-        write_text(stem.with_suffix(".md"), f"# {self.title}\n\n{markdown}\n\n{notes}\n")
+        """Write ``<stem>.csv`` (full precision) and ``.json`` (origins), which have all columns, and for people ``.md``
+        and ``.tex`` (see Page)."""
+        page = self.page(stem.name)
+        write_text(stem.with_suffix(".md"), page.markdown())
+        write_text(stem.with_suffix(".tex"), page.latex())
         write_text(stem.with_suffix(".csv"), self._csv())
-        write_text(stem.with_suffix(".tex"), self._latex(texts))
-        content = {"title": self.title, "columns": self.columns, "notes": self.notes}
-        write_json(
-            stem.with_suffix(".json"), {**content, "rows": [[asdict(cell) for cell in row] for row in self.rows]}
+        content = {
+            "title": self.title,
+            "columns": self.columns,
+            "narrow": self.shown(),
+            "same": self.same(),
+            "notes": self.notes,
+            "rows": [[asdict(cell) for cell in row] for row in self.rows],
+        }
+        write_json(stem.with_suffix(".json"), content)
+
+    def same(self) -> dict[str, str]:
+        """The conditions that are the same in all rows that have one, and what they are."""
+        texts = {column: self._texts(column) for column in self.columns if column in self.conditions}
+        return {column: found.pop() for column, found in texts.items() if len(found) == 1}
+
+    def shown(self) -> dict[str, str]:
+        """The narrow columns, but for those that stand above or are blank in all rows; these of mIoU stay."""
+        above, blank = self.same(), self._blank()
+        return {column: header for column, header in self.narrow.items() if column not in {*above, *blank}}
+
+    def page(self, name: str) -> Page:
+        """The narrow columns, with what is the same in all rows above and the reasons of verdicts below.
+
+        ``name``: that of the files with all columns.
+        """
+        shown, footnotes = self.shown(), Footnotes()
+        places = [self.columns.index(column) for column in shown]
+        rows = [[footnotes.shorten(row[i].text) for i in places] for row in self.rows]
+        same = "; ".join(f"{_within(column)} {text}" for column, text in self.same().items())
+        return Page(
+            title=self.title,
+            above=f"The same in all rows: {same}." if same else "",
+            headers=list(shown.values()),
+            rows=rows,
+            right=[any(_is_number(row[i].value) for row in self.rows) for i in places],
+            footnotes=[*footnotes.notes(), *self._said_of_columns(name)],
+            notes=self.notes,
         )
 
-    def _alignment(self) -> list[str]:
-        numeric = [any(isinstance(row[i].value, int | float) for row in self.rows) for i in range(len(self.columns))]
-        return ["right" if is_number else "left" for is_number in numeric]
+    def _said_of_columns(self, name: str) -> list[str]:
+        short = [f"{header} = {column}" for column, header in self.shown().items() if header != column]
+        blank = [column for column in self._blank() if column not in self.conditions]
+        return [
+            *([f"Headers in full: {'; '.join(short)}."] if short else []),
+            *([f"Blank in every row, and so left out: {', '.join(blank)}."] if blank else []),
+            f"All columns are in {name}.csv, in full precision, and in {name}.json, with the origin of every cell.",
+        ]
+
+    def _blank(self) -> list[str]:
+        return [
+            column
+            for column, header in self.narrow.items()
+            if self.rows and not self._texts(column) and not header.startswith("mIoU")
+        ]
+
+    def _texts(self, column: str) -> set[str]:
+        """What differs in a column, without blanks."""
+        i = self.columns.index(column)
+        return {row[i].text for row in self.rows} - {""}
 
     def _csv(self) -> str:
         text = io.StringIO()
         rows = ([_plain(cell) for cell in row] for row in self.rows)
         csv.writer(text, lineterminator="\n").writerows([self.columns, *rows])
         return text.getvalue()
-
-    def _latex(self, texts: list[list[str]]) -> str:
-        sides = "".join(side[0] for side in self._alignment())
-        heading, *rows = (" & ".join(map(_escape, row)) + r" \\" for row in (self.columns, *texts))
-        notes = "".join(f"\\par {_escape(note)}\n" for note in self.notes)
-        top, bottom = ["\\toprule", heading, "\\midrule"], [*rows, "\\bottomrule"]
-        if len(rows) > _PAGE:
-            caption = f"\\caption{{{_escape(self.title)}}} \\\\"
-            # The heading stands again on each page.
-            lines = [caption, *top, "\\endfirsthead", *top, "\\endhead", *bottom]
-            body = "\n".join([f"\\begin{{longtable}}{{{sides}}}", *lines, "\\end{longtable}"])
-            return f"{{\\tiny\\setlength{{\\tabcolsep}}{{2pt}}\n{body}\n{notes}}}\n"
-        body = "\n".join([f"\\begin{{tabular}}{{{sides}}}", *top, *bottom, "\\end{tabular}"])
-        # A wide table shrinks to the line, a narrow one keeps its size.
-        return (
-            f"\\begin{{table}}\n\\caption{{{_escape(self.title)}}}\n"
-            "\\resizebox{\\ifdim\\width>\\linewidth\\linewidth\\else\\width\\fi}{!}{%\n"
-            f"{body}\n}}\n\\footnotesize\n{notes}\\end{{table}}\n"
-        )
 
 
 def describe(value: Any, origin: Origin | None) -> str:
@@ -173,17 +205,10 @@ def _plain(cell: Cell) -> Any:
     return cell.value if isinstance(cell.value, int | float) else cell.text
 
 
-_PAGE = 45
-"""Rows that fit on one."""
-_LATEX = {
-    **{symbol: f"\\{symbol}" for symbol in "&%$#_{}"},
-    "\\": r"\textbackslash{}",
-    "^": r"\textasciicircum{}",
-    "~": r"\textasciitilde{}",
-    "<": r"\textless{}",
-    ">": r"\textgreater{}",
-}
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
-def _escape(text: str) -> str:
-    return "".join(_LATEX.get(symbol, symbol) for symbol in text)
+def _within(header: str) -> str:
+    """A header as it stands within a sentence: GFLOPs and mIoU stay, Data becomes data."""
+    return header if header[1].isupper() else header[0].lower() + header[1:]

@@ -8,6 +8,7 @@ from typing import Any
 from mfaranet.files import read_yaml
 from mfaranet.tables.cells import BLANK, Cell, computed
 from mfaranet.tables.settings import Tolerances
+from mfaranet.tables.writing import NOT_COMPARABLE
 
 FILE = Path(__file__).with_name("published.yaml")
 _PATH = "mfaranet/tables/published.yaml"
@@ -109,7 +110,7 @@ def judge(
 ) -> tuple[Cell, Cell, Cell]:
     """Cells for the difference, the tolerance and the verdict of a published value (see compare)."""
     if obstacle:
-        verdict = f"not comparable: {obstacle}"
+        verdict = f"{NOT_COMPARABLE}: {obstacle}"
         return BLANK, BLANK, computed(verdict, verdict, "verdict", reproduced, published)
     difference = reproduced.value - published.value
     verdict = "match" if abs(difference) <= tolerance.value else "differs"
