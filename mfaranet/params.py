@@ -129,6 +129,11 @@ class Params(Strict):
             return settings.model_copy(update={"experiments": self.members(settings.experiments)})
         return settings
 
+    def drawn(self) -> FigureSettings:
+        """What figures show, with the experiments of groups."""
+        named = {key: self.members(getattr(self.figures, key)) for key in ("experiments", "ablations")}
+        return self.figures.model_copy(update=named)
+
     def report(self, dataset: str) -> ReportSettings:
         """What the page of a data set shows.
 
@@ -138,9 +143,9 @@ class Params(Strict):
         return ReportSettings(
             form=self.profile(dataset).data.form,
             tables={name: self.table(name) for name in self.tables},
-            figures=self.figures,
+            figures=self.drawn(),
             shown=self.shown,
-            ablations=self.groups.get("ablations", []),
+            ablations=self.drawn().ablations,
         )
 
     def settings(self, dataset: str, experiment: str) -> Settings:
@@ -249,7 +254,7 @@ def _check_references(params: Params) -> None:
         except InputError as error:
             raise InputError(f"params.yaml: experiments.{experiment}.network: {error}") from None
     _check_weights(params)
-    shown = [params.shown.measurement, params.figures.comparison]
+    shown = [params.shown.measurement, params.figures.speed, params.figures.comparison]
     for name in params.tables:
         table = params.table(name)
         _check_experiments(params, getattr(table, "experiments", []), f"tables.{name}.experiments")
@@ -261,7 +266,8 @@ def _check_references(params: Params) -> None:
         for measurement in params.measurements:
             named = params.measurement(dataset, measurement).experiments
             _check_experiments(params, named, f"measurements.{measurement}.experiments")
-    _check_experiments(params, params.figures.experiments, "figures.experiments")
+    for key in ("experiments", "ablations"):
+        _check_experiments(params, getattr(params.drawn(), key), f"figures.{key}")
 
 
 def _check_split(settings: Settings, dataset: str, experiment: str) -> None:

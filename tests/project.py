@@ -144,7 +144,7 @@ def smallest(root: Path) -> Project:
     project.change("evaluate", "protocols", value=["full_image"])
     project.change("tables", value={"overall": {**project.params()["tables"]["overall"], "experiments": ["base"]}})
     project.change("complexity", "sizes", value=[[64, 128]])
-    project.change("figures", value={"experiments": ["base"], "comparison": "strict", "pictures": 1})
+    project.change("figures", value=figures(["base"]))
     project.change("measurements", value={"strict": {"experiments": ["base"]}})
     for name in project.params()["profiles"].keys() - {"sample"}:
         project.change("profiles", name, "measurements", value={})
@@ -155,6 +155,12 @@ def smallest(root: Path) -> Project:
     (root / "dvc.yaml").write_text(yaml.safe_dump(graph, sort_keys=False))
     project.start()
     return project
+
+
+def figures(experiments: list[str]) -> dict[str, Any]:
+    """The section of params.yaml that shows some experiments, and one measurement."""
+    named = dict.fromkeys(("experiments", "ablations"), experiments)
+    return {**named, **dict.fromkeys(("speed", "comparison"), "strict"), "pictures": 1}
 
 
 def finished(factory: pytest.TempPathFactory) -> Project:

@@ -7,7 +7,9 @@ import pytest
 from matplotlib.collections import LineCollection
 from test_tables import SCORES, known, results
 
-from mfaranet.figures import classes, mean_and_deviation, training_curves
+from mfaranet.figures.curves import training_curves
+from mfaranet.figures.scores import classes
+from mfaranet.figures.spread import mean_and_deviation
 from mfaranet.tables.results import Results
 
 MANY = [f"experiment_{number}" for number in range(9)]

@@ -46,6 +46,7 @@ class Paths:
         self.pictures = Path("runs", dataset, "figures")
         self.curves = self.results / "curves"
         self.figures = self.results / "figures"
+        self.vectors = self.results / "figures-pdf"
         self.tables = self.results / "tables"
         self.report = self.results / "report.html"
         self.card = Path("results", "reports", f"{dataset}.json")

@@ -5,7 +5,9 @@ import typer
 from mfaranet.data.prepared import SegmentationDataset, read_pixels
 from mfaranet.errors import InputError
 from mfaranet.evaluation.pictures import colour, colour_ids, draw_grid, evenly, photograph
-from mfaranet.figures import CURVES, draw, label, write_curves
+from mfaranet.figures.curves import CURVES, write_curves
+from mfaranet.figures.drawing import draw
+from mfaranet.figures.style import label
 from mfaranet.tables.results import Results
 from mfaranet.tables.settings import FigureSettings, Shown
 from workflow.common import Paths, start
@@ -23,7 +25,7 @@ def main(dataset: str = typer.Argument(help="a data set of params.yaml")) -> Non
     if not shown_alike:
         raise InputError("params.yaml: figures.experiments: nothing is recorded of them; see run.experiments")
     trained = paths.results / "train"
-    draw(settings, shown, results, trained, paths.figures)
+    draw(settings, shown, results, trained, paths.figures, paths.vectors)
     selected = [name for name, each in planned.settings["experiments"].items() if each["selected"]]
     write_curves({name: trained / name / CURVES for name in selected}, paths.curves)
     predicted = [name for name in shown_alike if Paths(dataset, name).predictions.exists()]

@@ -100,7 +100,11 @@ def _of_one(params: Params, dataset: str) -> Iterator[Run]:
     yield from _measurements(params, dataset, every)
     tables = {name: params.table(name) for name in params.tables}
     shown = {name: _shown(table, params, dataset) for name, table in tables.items()}
-    known = params.members([*params.measured_experiments, *(each for names in shown.values() for each in names)])
+    drawn = params.drawn()
+    compared = [seed for name in (*drawn.experiments, *drawn.ablations) for seed in params.seeds(name)]
+    known = params.members(
+        [*params.measured_experiments, *(each for names in shown.values() for each in names), *compared]
+    )
     experiments = {name: _of_results(params, name, every) for name in known}
     summary = {
         "experiments": experiments,
@@ -120,7 +124,7 @@ def _of_one(params: Params, dataset: str) -> Iterator[Run]:
         }
         yield ("tables", name), content, []
     yield ("report",), {"report": _dump(params.report(dataset))}, []
-    yield ("figures",), {"figures": _dump(params.figures), "shown": _dump(params.shown), "experiments": experiments}, []
+    yield ("figures",), {"figures": _dump(drawn), "shown": _dump(params.shown), "experiments": experiments}, []
 
 
 def _measurements(params: Params, dataset: str, every: dict[str, Settings]) -> Iterator[Run]:

@@ -75,7 +75,7 @@ def _result(
         results.defined(f"experiments/{i}", experiment, f"{experiment}{results.mark(experiment)}"),
         results.fact(experiment, "title"),
         _data(results, evaluated),
-        results.cell(evaluated, "run.json", "/weights", _weights),
+        results.cell(evaluated, "run.json", "/weights", weights_text),
         results.defined(f"protocols/{j}", protocol, protocol.replace("_", " ")),
         seen,
         miou,
@@ -185,7 +185,8 @@ def _notes(settings: OverallTable | PerClassTable, results: Results) -> list[str
     return notes
 
 
-def _weights(value: Any) -> str:
+def weights_text(value: Any) -> str:
+    """How a training started, from what run.json says of its weights."""
     if value == "none":
         return "from scratch"
     return "the authors'" if "released" in value else "ImageNet"

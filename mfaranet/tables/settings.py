@@ -80,8 +80,12 @@ class FigureSettings(Strict):
 
     experiments: Annotated[list[Name], Field(min_length=1)]
     """In the curves, the bars and the predictions; in the others are all."""
+    ablations: Annotated[list[Name], Field(min_length=1)]
+    """What is held against the first of them; or groups."""
+    speed: Name
+    """The measurement whose speeds accuracy is shown over, at the size of the evaluation."""
     comparison: Name
-    """The measurement of the networks of Table XI."""
+    """The measurement of the networks of Table XI whose speeds published accuracy is shown over."""
     pictures: Positive
 
 
