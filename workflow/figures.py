@@ -4,7 +4,7 @@ import typer
 
 from mfaranet.data.prepared import SegmentationDataset, read_pixels
 from mfaranet.errors import InputError
-from mfaranet.evaluation.pictures import colour, colour_ids, draw_grid, evenly, photograph
+from mfaranet.evaluation.pictures import colour, colour_ids, draw_grid, evenly, legend_of, photograph
 from mfaranet.figures.curves import CURVES, write_curves
 from mfaranet.figures.drawing import draw
 from mfaranet.figures.style import label
@@ -46,9 +46,9 @@ def draw_predictions(images: SegmentationDataset, count: int, protocol: str, exp
             row.append(colour_ids(read_pixels(folder / f"{images.stems[index]}.png")[0], record))
         rows.append(row)
     columns = ["image", "ground truth", *map(label, experiments)]
-    draw_grid(
-        f"{record.title}, {images.split}, {protocol}", columns, rows, Paths(record.name).pictures / "pictures.png"
-    )
+    title = f"{record.title}, {images.split}, {protocol}"
+    legend = legend_of(record, (each for row in rows for each in row[1:]))
+    draw_grid(title, columns, rows, legend, Paths(record.name).pictures / "pictures.png")
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """Label maps as pictures, in grids."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -14,27 +14,70 @@ from mfaranet.files import atomic_write
 
 Picture = NDArray[np.uint8]
 """(H, W, 3), RGB."""
+Colour = tuple[int, int, int]
+"""RGB."""
+IGNORED = (0, 0, 0)
+"""Of pixels without a label."""
 _WIDTH, _GAP, _LINE = 320, 12, 32
 """Of a picture in a grid, between two, and of a line of text, in pixels."""
+_CODE = np.array([65536, 256, 1])
+"""A colour times this is one number."""
 
 
-def draw_grid(title: str, columns: Sequence[str], rows: Sequence[Sequence[Picture]], path: Path) -> None:
-    """Write pictures, of one size in a row, as a PNG with a title and the names of the columns."""
+def draw_grid(
+    title: str,
+    columns: Sequence[str],
+    rows: Sequence[Sequence[Picture]],
+    legend: Mapping[str, Colour],
+    path: Path,
+) -> None:
+    """Write pictures, of one size in a row, as a PNG with a title, the names of the columns, and a legend beside."""
     across = _WIDTH + _GAP
     heights = [round(_WIDTH * row[0].shape[0] / row[0].shape[1]) for row in rows]
-    sheet = Image.new("RGB", (_GAP + across * len(columns), 2 * _LINE + sum(heights) + _GAP * len(rows)), "white")
-    pen, font = ImageDraw.Draw(sheet), ImageFont.load_default(_LINE // 2)
-    pen.text((sheet.width // 2, _LINE // 2), title, "black", font, anchor="mm")
+    beside = _draw_legend(legend, sum(heights) + _GAP * (len(rows) - 1))
+    size = (2 * _GAP + across * len(columns) + beside.width, 2 * _LINE + beside.height + _GAP)
+    sheet = Image.new("RGB", size, "white")
+    pen = ImageDraw.Draw(sheet)
+    pen.text((sheet.width // 2, _LINE // 2), title, "black", _font(), anchor="mm")
     for column, name in enumerate(columns):
         left = _GAP + across * column
-        pen.text((left + _WIDTH // 2, _LINE * 3 // 2), name, "black", font, anchor="mm")
+        pen.text((left + _WIDTH // 2, _LINE * 3 // 2), name, "black", _font(), anchor="mm")
         top = 2 * _LINE
         for pictures, height in zip(rows, heights, strict=True):
             # Enlarged, pixels stay what they are; made smaller, they are averaged.
             picture = Image.fromarray(pictures[column]).resize((_WIDTH, height), Image.Resampling.BOX)
             sheet.paste(picture, (left, top))
             top += height + _GAP
+    sheet.paste(beside, (_GAP + across * len(columns), 2 * _LINE))
     atomic_write(path, lambda temporary: sheet.save(temporary, format="PNG"))
+
+
+def legend_of(record: DatasetRecord, label_maps: Iterable[Picture]) -> dict[str, Colour]:
+    """The names and colours of the classes that occur in pictures of label maps, and of what is ignored in them."""
+    found = {code for picture in label_maps for code in np.unique(picture @ _CODE).tolist()}
+    named = dict(zip(record.classes, record.colours, strict=True))
+    if IGNORED not in record.colours:
+        named["ignored"] = IGNORED
+    return {name: colour for name, colour in named.items() if np.array(colour) @ _CODE in found}
+
+
+def _draw_legend(legend: Mapping[str, Colour], height: int) -> Image.Image:
+    """Names below each other, each with a patch of its colour; in several columns where they are higher than
+    ``height``, which the picture has at least."""
+    line, font = _LINE * 3 // 4, _font()
+    fit = max(1, height // line)
+    across = line + round(max(map(font.getlength, legend), default=0)) + 2 * _GAP
+    picture = Image.new("RGB", (across * -(-len(legend) // fit), max(height, line)), "white")
+    pen = ImageDraw.Draw(picture)
+    for i, (name, colour) in enumerate(legend.items()):
+        left, top = across * (i // fit), line * (i % fit)
+        pen.rectangle((left, top + 4, left + line - 8, top + line - 4), colour, "black")
+        pen.text((left + line, top + line // 2), name, "black", font, anchor="lm")
+    return picture
+
+
+def _font() -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
+    return ImageFont.load_default(_LINE // 2)
 
 
 def photograph(image: Tensor) -> Picture:

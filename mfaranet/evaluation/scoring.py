@@ -16,7 +16,7 @@ from mfaranet.data.record import DatasetRecord
 from mfaranet.evaluation.background import in_background
 from mfaranet.evaluation.inference import PROTOCOLS, InputSizes, predict_split
 from mfaranet.evaluation.metrics import confusion_matrix, constant_prediction, summarise
-from mfaranet.evaluation.pictures import colour, draw_grid, errors, evenly, photograph
+from mfaranet.evaluation.pictures import colour, draw_grid, errors, evenly, legend_of, photograph
 from mfaranet.files import write_png, write_text
 
 
@@ -72,6 +72,6 @@ def draw_examples(
         found = prediction.cpu()
         pictures = (colour(label, record), colour(found, record), errors(found, label))
         rows.append((photograph(dataset[index][0]), *pictures))
-    draw_grid(
-        f"{record.title}, {dataset.split}, {protocol}", ("image", "ground truth", "prediction", "error"), rows, path
-    )
+    legend = legend_of(record, (each for _, truth, found, _ in rows for each in (truth, found)))
+    columns = ("image", "ground truth", "prediction", "error")
+    draw_grid(f"{record.title}, {dataset.split}, {protocol}", columns, rows, legend, path)
