@@ -47,6 +47,14 @@ def needed(stage):
     return [ancient(path) for path in paths]
 
 
+def shown(stage, output):
+    """An output, marked for `snakemake --report` where `dvc plots` shows it; of a folder the PNGs."""
+    if output not in stage.plots:
+        return output
+    folder = {"patterns": ["{figure}.png"]} if output in stage.directories else {}
+    return report(output, category=stage.kind, subcategory=stage.items[0], **folder)
+
+
 rule all:
     input:
         [stage.outputs for stage in stages],
@@ -61,7 +69,7 @@ for stage in stages:
             lambda wildcards, stage=stage: needed(stage),
         output:
             # update: where the inputs come out as they were, DVC skips the stage, for which its outputs must still be there.
-            [update(directory(path) if path in stage.directories else path) for path in stage.outputs],
+            [update(shown(stage, directory(path) if path in stage.directories else path)) for path in stage.outputs],
         log:
             output=f"logs/snakemake/{stage.rule}.log",
             benchmark=f"logs/snakemake/{stage.rule}.benchmark.tsv",

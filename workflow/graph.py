@@ -30,6 +30,7 @@ class Stage:
     above: frozenset[str]  # those that it depends on, directly or not
     inputs: list[str]
     outputs: list[str]
+    plots: list[str]  # those of them that `dvc plots` shows
     meta: dict[str, int]
     reasons: list[str]  # why DVC calls it changed, such as "data/sample: modified"
     changed: bool  # by what DVC says, or below such a stage
@@ -131,6 +132,7 @@ def _read_stage(stage: Any, graph: networkx.DiGraph, changed: Mapping[str, list[
         above=above,
         inputs=list(dict.fromkeys(inputs)),
         outputs=[out.def_path for out in stage.outs],
+        plots=[out.def_path for out in stage.outs if out.plot],
         meta={**DEFAULTS, **(stage.meta or {})},
         reasons=[text for entry in changed.get(stage.addressing, []) for text in _reasons(entry)],
         changed=stage.addressing in changed or any(_kind(name) not in ORDER for name in above & changed.keys()),

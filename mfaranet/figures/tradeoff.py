@@ -65,16 +65,19 @@ def tradeoff(points: Sequence[Point], x_label: str, y_label: str, title: str, *,
         xs, ys, deviations = ([getattr(each, key) for each in of_kind] for key in ("x", "y", "deviation"))
         axes.errorbar(xs, ys, deviations, color=colour, linestyle="", elinewidth=1)
         axes.scatter(xs, ys, [_area(each.params) for each in of_kind], color=colour, marker=marker, alpha=0.8, lw=0)
-    axes.set_xscale("log")
-    axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-    axes.xaxis.set_major_formatter("{x:g}")
-    axes.xaxis.set_minor_formatter("")
+    if points:
+        axes.set_xscale("log")
+        axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axes.xaxis.set_major_formatter("{x:g}")
+        axes.xaxis.set_minor_formatter("")
     axes.tick_params(labelsize=8)
     axes.set_xlabel(x_label, fontsize=9)
     axes.set_ylabel(y_label, fontsize=9)
     axes.yaxis.set_major_formatter(lambda value, _: f"{value:g}" if 0 <= value <= 100 else "")
     axes.margins(0.15)
     axes.grid(alpha=0.3, which="both")
+    if len({each.x for each in points}) == 1:  # on a logarithmic scale matplotlib finds no room around one value
+        axes.set_xlim(points[0].x / 2, points[0].x * 2)
     few = admit_few(axes, len(points))
     front = [] if few else pareto(points, less_is_better=less_is_better)
     steps = _steps(front, less_is_better)
@@ -114,7 +117,7 @@ def _legend(figure: Figure, points: Sequence[Point], front: Sequence[Point]) -> 
         ]
     if handles:
         figure.legend(
-            handles=handles, loc="outside lower center", ncols=4, fontsize=7, title_fontsize=7, handletextpad=0.8,
+            handles=handles, loc="outside lower center", ncols=4, fontsize=7, title_fontsize=7, handleheight=1.6,
             title="The area grows with the parameters." if any(point.params for point in points) else None,
         )  # fmt: skip
 
