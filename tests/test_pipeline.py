@@ -13,6 +13,7 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from statistics import fmean, stdev
 from typing import Any
+from zipfile import ZipFile
 
 import numpy as np
 import pytest
@@ -20,7 +21,7 @@ import torch
 import yaml
 from official import fill, make_input
 from PIL import Image
-from project import EVALUATE, TRAIN, Project, copy, watch_imports
+from project import EVALUATE, TRAIN, Project, copy, figures, watch_imports
 from test_official import released
 from test_weights import classifier_state
 
@@ -82,7 +83,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
     project.change("run", value=run)
     project.change("groups", value={})
     project.change("measurements", value={"strict": {"experiments": MEASURED}})
-    project.change("figures", value={**params["figures"], "experiments": MEASURED, "comparison": "strict"})
+    project.change("figures", value=figures(MEASURED))
     project.change("experiments", value={name: params["experiments"][name] for name in EXPERIMENTS})
     project.change("experiments", "base", value={})
     project.change("tables", value={name: params["tables"][name] for name in TABLES})
@@ -193,12 +194,30 @@ def test_trace_prints_the_origin(project: Project) -> None:
     assert "Traceback" not in said
 
 
+FIGURES = {"ablations", "accuracy_speed", "accuracy_gflops", "classes", "confusion", "curves", "networks"}
+
+
 def test_figures_are_drawn(project: Project) -> None:
-    names = {"accuracy_speed", "accuracy_gflops", "classes", "confusion", "curves", "networks", "pictures"}
     folders = [project.root / "results/sample/figures", project.root / "runs/sample/figures"]
-    figures = {path.stem: Image.open(path) for folder in folders for path in folder.glob("*.png")}
-    assert set(figures) == names
-    assert all(figure.width > 500 and len(figure.convert("L").getcolors()) > 20 for figure in figures.values())  # type: ignore[arg-type]
+    drawn = {path.stem: Image.open(path) for folder in folders for path in folder.iterdir()}
+    assert set(drawn) == {*FIGURES, "pictures"}
+    assert all(figure.width > 500 and len(figure.convert("L").getcolors()) > 20 for figure in drawn.values())  # type: ignore[arg-type]
+    assert {path.name for path in (project.root / "results/sample/figures-pdf").iterdir()} == {
+        f"{name}.pdf" for name in FIGURES
+    }
+
+
+def test_both_engines_show_the_same_figures(project: Project) -> None:
+    """Snakemake's report is made without a network."""
+    project.run(
+        "snakemake", "--report", "report.zip", https_proxy="http://127.0.0.1:9", http_proxy="http://127.0.0.1:9"
+    )
+    with ZipFile(project.root / "report.zip") as report:
+        files = {Path(name).name for name in report.namelist() if "/data/raw/" in name}
+    assert files == {*(f"{name}.png" for name in (*FIGURES, "pictures")), "loss.csv", "miou.csv", "learning_rate.csv"}
+    assert plots(project, "show") == len(files)
+    page = (project.root / "dvc_plots/index.html").read_text()
+    assert all(name in page for name in files)
 
 
 def test_the_pruned_network_is_that_of_one_scale(project: Project) -> None:

@@ -61,10 +61,11 @@ def tradeoff(points: Sequence[Point], x_label: str, y_label: str, title: str, *,
     """
     figure, axes = new_figure(title, height=4.4)
     for kind, (colour, marker) in reversed(KINDS.items()):  # those of the first kind on top
-        of_kind = [point for point in points if point.kind == kind]
-        xs, ys, deviations = ([getattr(each, key) for each in of_kind] for key in ("x", "y", "deviation"))
-        axes.errorbar(xs, ys, deviations, color=colour, linestyle="", elinewidth=1)
-        axes.scatter(xs, ys, [_area(each.params) for each in of_kind], color=colour, marker=marker, alpha=0.8, lw=0)
+        if of_kind := [point for point in points if point.kind == kind]:
+            xs, ys = [each.x for each in of_kind], [each.y for each in of_kind]
+            axes.errorbar(xs, ys, [each.deviation for each in of_kind], color=colour, linestyle="", elinewidth=1)
+            areas = [_area(each.params) for each in of_kind]
+            axes.scatter(xs, ys, areas, color=colour, marker=marker, alpha=0.8, linewidths=0)
     if points:
         axes.set_xscale("log")
         axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
@@ -130,7 +131,7 @@ def _names(
         return
     figure.draw_without_rendering()  # so that the plot has its last size
     xs, ys = [each.x for each in points], [each.y for each in points]
-    unseen = axes.scatter(xs, ys, [_area(each.params) for each in points], alpha=0)
+    places = axes.scatter(xs, ys, [_area(each.params) for each in points], alpha=0)
     lines: dict[str, Any] = {}
     if steps:
         lines = {f"{key}_lines": [[left[i], right[i]] for left, right in pairwise(steps)] for i, key in enumerate("xy")}
@@ -141,10 +142,11 @@ def _names(
         [each.name for each in named],
         x_scatter=xs,
         y_scatter=ys,
-        scatter_plot=unseen,
+        scatter_plot=places,
         **lines,
         textsize=6,
         linecolor="grey",
         linewidth=0.5,
         max_distance=0.15,
     )
+    places.remove()
