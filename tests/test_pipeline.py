@@ -3,6 +3,7 @@
 import hashlib
 import json
 import re
+import shlex
 import shutil
 import sys
 import threading
@@ -21,7 +22,7 @@ import torch
 import yaml
 from official import fill, make_input
 from PIL import Image
-from project import EVALUATE, TRAIN, Project, copy, figures, watch_imports
+from project import EVALUATE, REPOSITORY, TRAIN, Project, copy, figures, watch_imports
 from test_official import released
 from test_weights import classifier_state
 
@@ -360,6 +361,12 @@ def test_a_changed_experiment_shows_in_every_diff(project: Project) -> None:
     assert '<th scope="row">params.yaml: profiles.sample.train.epochs</th><td>2</td><td>1</td>' in page
     assert "base at HEAD~1, epoch 2: loss of the output" in page
     assert page.count('alt="before of') == page.count('alt="now of') == project.params()["figures"]["pictures"]
+    (command,) = re.findall(r"^(dvc exp show .*)$", (REPOSITORY / "docs/running.md").read_text(), re.MULTILINE)
+    said = project.run(*shlex.split(command), "-n", "2", COLUMNS="120")
+    assert max(map(len, said.splitlines())) <= 120
+    headers = next(line for line in said.splitlines() if "Experiment" in line).split()
+    score = "results/sample/metrics/base.json:miou.full_image"
+    assert headers == ["Experiment", score, "profiles.sample.train.epochs"]
 
 
 def test_imagenet_weights_reach_the_table(project: Project, tmp_path_factory: pytest.TempPathFactory) -> None:

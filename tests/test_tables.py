@@ -631,6 +631,8 @@ def test_a_cell_can_be_traced(tmp_path: Path) -> None:
             assert labels[:2] == ["base", "MFARANet"]
             assert found.origin is not None
             assert (found.origin["pointer"], found.origin["commit"]) == ("/full_image/miou", "c0ffee")
+    ((_, published),) = trace(tmp_path / "table.md", "base", "Published")
+    assert published.value == pytest.approx(78.2)
     with pytest.raises(InputError, match=r"has no row 'enet'; it has: base, most frequent class: road"):
         list(trace(tmp_path / "table.md", "enet", "mIoU"))
     with pytest.raises(InputError, match=r"has no column 'IoU'; it has: Experiment, "):

@@ -178,18 +178,20 @@ def trace(path: Path, row: str, column: str) -> Iterator[tuple[list[str], Cell]]
     Args:
         path: the table, in any of its four forms.
         row: the text or stored value of one of the row's labels, in any case.
-        column: the header, with or without what stands there in parentheses, in any case.
+        column: the header, in full, as people read it, or without what stands there in parentheses, in any case.
 
     Raises:
         InputError: there is no such table, row or column.
     """
     table = read_json(path.with_suffix(".json"))
-    names = [name.lower() for name in table["columns"]]
-    short = [name.split(" (")[0] for name in names]
-    wanted = column.lower()
-    if wanted not in names + short:
-        raise InputError(f"{path} has no column {column!r}; it has: {', '.join(table['columns'])}")
-    index = names.index(wanted) if wanted in names else short.index(wanted)
+    columns = table["columns"]
+    headers = [table.get("narrow", {}).get(name, name) for name in columns]  # tables of earlier code have none
+    named: dict[str, int] = {}
+    for names in (columns, headers, [name.split(" (")[0] for name in columns]):
+        for i, name in enumerate(names):
+            named.setdefault(name.lower(), i)
+    if column.lower() not in named:
+        raise InputError(f"{path} has no column {column!r}; it has: {', '.join(columns)}")
     rows = [[Cell(**cell) for cell in each] for each in table["rows"]]
     labels = [[cell for cell in each if isinstance(cell.value, str)] for each in rows]
     found = [
@@ -198,7 +200,7 @@ def trace(path: Path, row: str, column: str) -> Iterator[tuple[list[str], Cell]]
     if not found:
         known = dict.fromkeys(cells[0].text for cells in labels if cells)
         raise InputError(f"{path} has no row {row!r}; it has: {', '.join(known)}")
-    return (([cell.text for cell in labels[i]], rows[i][index]) for i in found)
+    return (([cell.text for cell in labels[i]], rows[i][named[column.lower()]]) for i in found)
 
 
 def _plain(cell: Cell) -> Any:
