@@ -82,7 +82,8 @@ def _points(
     found = []
     for name, kind in kinds(of_network.items()).items():
         spread = mean_and_deviation(results.over_seeds(name, protocol, "miou"))
-        x = cost(name) if spread else None
+        seen = protocol in results.run(f"evaluate/{name}")["input_sizes"]  # by itself, not by a seed of it alone
+        x = cost(name) if spread and seen else None
         if spread and x:
             title = label(name) if kind == VARIANTS else results.fact(name, "title").text or label(name)
             found.append(Point(f"{title}{results.mark(name)}", kind, x, *spread, _params(results, name)))
