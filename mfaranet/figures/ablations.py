@@ -50,7 +50,7 @@ def ablations(results: Results, experiments: Sequence[str], protocol: str, title
         seeds = f"{len(scores[base])} seed{'s' if len(scores[base]) > 1 else ''}"
         axes.set_title(f"{title}\n{label(base)}: {level:.1f} % mIoU, {seeds}", fontsize=8)
         if deviation:
-            band = f"{label(base)}, one standard deviation over seeds"
+            band = f"one standard deviation of {label(base)} over seeds: {deviation:.2f} points"
             axes.axvspan(-deviation, deviation, color="grey", alpha=0.25, lw=0, label=band)
             figure.legend(loc="outside lower center", fontsize=7)
     axes.axvline(0, color="black", lw=0.8)
