@@ -83,7 +83,8 @@ class Table:
         content = {
             "title": self.title,
             "columns": self.columns,
-            "narrow": self.shown(),
+            "narrow": list(self.shown()),
+            "headers": self.shown(),
             "same": self.same(),
             "notes": self.notes,
             "rows": [[asdict(cell) for cell in row] for row in self.rows],
@@ -185,7 +186,7 @@ def trace(path: Path, row: str, column: str) -> Iterator[tuple[list[str], Cell]]
     """
     table = read_json(path.with_suffix(".json"))
     columns = table["columns"]
-    headers = [table.get("narrow", {}).get(name, name) for name in columns]  # tables of earlier code have none
+    headers = [table.get("headers", {}).get(name, name) for name in columns]  # tables of earlier code have none
     named: dict[str, int] = {}
     for names in (columns, headers, [name.split(" (")[0] for name in columns]):
         for i, name in enumerate(names):
