@@ -472,6 +472,8 @@ def test_cells_are_blank_where_nothing_was_counted_timed_or_published(tmp_path: 
     blank = ("Params (M)", "GMACs (1e9)", "GFLOPs (official counter / 1024^3)", "FPS", "mIoU published (%)", "Verdict")
     assert [cell(table, 1, name) for name in blank] == [BLANK] * len(blank)
     assert "Not counted, so without parameters and GFLOPs: mine." in table.notes
+    assert "Params (M)" in table.shown(), "it is not the same in all rows"
+    assert "Params (M)" not in table.same()
 
 
 @pytest.mark.parametrize("kind", ["overall", "per_class", "complexity", "latency", "comparison"])

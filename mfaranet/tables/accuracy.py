@@ -61,7 +61,7 @@ def overall_table(settings: OverallTable, tolerances: Tolerances, results: Resul
     if settings.measurement:
         notes.append(results.speed_note(settings.measurement))
     narrow = {column: header for column, header in NARROW.items() if column in columns}
-    return Table(settings.title, columns, rows, notes, narrow, CONDITIONS)
+    return Table(settings.title, columns, rows, notes, narrow, CONDITIONS, beside=min(1, len(rows)))
 
 
 def _result(

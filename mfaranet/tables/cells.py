@@ -72,6 +72,8 @@ class Table:
     """The columns for people, each with a short header; the first one has the labels of the rows."""
     conditions: Collection[str] = ()
     """The columns that stand above the rows, once, where these have the same there."""
+    beside: int = 0
+    """How many rows at the end are only held beside the others, so that conditions are not theirs."""
 
     def write(self, stem: Path) -> None:
         """Write ``<stem>.csv`` (full precision) and ``.json`` (origins), which have all columns, and for people ``.md``
@@ -92,9 +94,10 @@ class Table:
         write_json(stem.with_suffix(".json"), content)
 
     def same(self) -> dict[str, str]:
-        """The conditions that are the same in all rows that have one, and what they are."""
-        texts = {column: self._texts(column) for column in self.columns if column in self.conditions}
-        return {column: found.pop() for column, found in texts.items() if len(found) == 1}
+        """The conditions that are the same in all rows, and what they are."""
+        rows = self.rows[: len(self.rows) - self.beside]
+        texts = {name: {row[i].text for row in rows} for i, name in enumerate(self.columns) if name in self.conditions}
+        return {name: found.pop() for name, found in texts.items() if len(found) == 1 and found != {""}}
 
     def shown(self) -> dict[str, str]:
         """The narrow columns, but for those that stand above or are blank in all rows; these of mIoU stay."""
@@ -122,7 +125,7 @@ class Table:
 
     def _said_of_columns(self, name: str) -> list[str]:
         short = [f"{header} = {column}" for column, header in self.shown().items() if header != column]
-        blank = [column for column in self._blank() if column not in self.conditions]
+        blank = self._blank()
         return [
             *([f"Headers in full: {'; '.join(short)}."] if short else []),
             *([f"Blank in every row, and so left out: {', '.join(blank)}."] if blank else []),
@@ -133,13 +136,9 @@ class Table:
         return [
             column
             for column, header in self.narrow.items()
-            if self.rows and not self._texts(column) and not header.startswith("mIoU")
+            if self.rows and not any(row[self.columns.index(column)].text for row in self.rows)
+            if not header.startswith("mIoU")
         ]
-
-    def _texts(self, column: str) -> set[str]:
-        """What differs in a column, without blanks."""
-        i = self.columns.index(column)
-        return {row[i].text for row in self.rows} - {""}
 
     def _csv(self) -> str:
         text = io.StringIO()
