@@ -140,12 +140,21 @@ class Params(Strict):
         Raises:
             InputError: there is none of that name, or a value is unknown, missing or impossible.
         """
+        tables = {name: self.table(name) for name in self.tables}
+        networks = {
+            name: table.measurement == self.figures.comparison
+            for name, table in tables.items()
+            if isinstance(table, ComparisonTable)
+        }
+        drawn = self.drawn()
         return ReportSettings(
             form=self.profile(dataset).data.form,
-            tables={name: self.table(name) for name in self.tables},
-            figures=self.drawn(),
+            tables=list(tables),
+            networks=sorted(networks, key=lambda name: not networks[name]),
+            classes=[name for name, table in tables.items() if isinstance(table, PerClassTable)],
+            figures=drawn,
             shown=self.shown,
-            ablations=self.drawn().ablations,
+            ablations=drawn.ablations,
         )
 
     def settings(self, dataset: str, experiment: str) -> Settings:

@@ -12,10 +12,11 @@ from test_tables import COUNT, RUN, SCORES, TIMES, known, results, timed
 from mfaranet.figures.ablations import ablations, comparable
 from mfaranet.figures.curves import training_curves
 from mfaranet.figures.drawing import accuracy_gflops, accuracy_speed, published_accuracy
+from mfaranet.figures.front import pareto
 from mfaranet.figures.scores import classes
 from mfaranet.figures.spread import mean_and_deviation
 from mfaranet.figures.style import FEW, save
-from mfaranet.figures.tradeoff import OTHERS, OWN, VARIANTS, Point, kinds, pareto, tradeoff
+from mfaranet.figures.tradeoff import OTHERS, OWN, VARIANTS, Point, kinds, tradeoff
 from mfaranet.files import write_json
 from mfaranet.tables.results import Results
 
@@ -73,8 +74,11 @@ POINTS = [Point(name, OTHERS, x, y) for name, x, y in [("a", 1, 50), ("b", 2, 60
 
 @pytest.mark.parametrize(("less_is_better", "front"), [(True, "ab"), (False, "d")])
 def test_the_front_has_what_nothing_beats(less_is_better: bool, front: str) -> None:
-    assert [point.name for point in pareto(POINTS, less_is_better=less_is_better)] == list(front)
-    assert [point.name for point in pareto(POINTS[:3], less_is_better=False)] == ["b", "c"]
+    def place(point: Point) -> tuple[float, float]:
+        return point.x, point.y
+
+    assert [point.name for point in pareto(POINTS, place, less_is_better=less_is_better)] == list(front)
+    assert [point.name for point in pareto(POINTS[:3], place, less_is_better=False)] == ["b", "c"]
 
 
 def test_a_network_is_named_once_and_its_variants_are_not() -> None:

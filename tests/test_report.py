@@ -12,7 +12,6 @@ import pytest
 from pages import EVIL, LONG, REPOSITORY, write_hard_page, write_page
 
 from mfaranet.errors import InputError
-from mfaranet.report.charts import pareto
 from mfaranet.report.content import differences, scores, summary, verdicts
 from mfaranet.report.difference import Change, changed_tables, write_difference
 from mfaranet.report.index import card, write_index
@@ -109,15 +108,6 @@ def test_verdicts_are_counted_with_their_reasons(tmp_path: Path) -> None:
         ("not comparable", 2, [("published on cityscapes", 2)]),
         ("match", 1, []),
     ]
-
-
-@pytest.mark.parametrize(("fewer", "names"), [(False, "cab"), (True, "ab")])
-def test_the_front_is_of_those_that_none_beats(fewer: bool, names: str) -> None:
-    points = [
-        {"name": n, "x": x, "miou": y}
-        for n, x, y in (("a", 2, 20), ("b", 1, 30) if not fewer else ("b", 3, 30), ("c", 3, 10), ("d", 2, 5))
-    ]
-    assert "".join(each["name"] for each in pareto(points, fewer=fewer)) == names
 
 
 def test_a_difference_names_each_changed_cell(tmp_path: Path) -> None:

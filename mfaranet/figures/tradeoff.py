@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import LogLocator
 
+from mfaranet.figures.front import pareto
 from mfaranet.figures.style import COLOURS, admit_few, new_figure
 
 OURS = ("mfaranet", "mfaranet_pruned")
@@ -45,15 +46,6 @@ def kinds(networks: Iterable[tuple[str, str]]) -> dict[str, str]:
     return found
 
 
-def pareto(points: Sequence[Point], *, less_is_better: bool) -> list[Point]:
-    """The points that no other one beats in both ways, from left to right."""
-    best: list[Point] = []
-    for point in sorted(points, key=lambda each: (each.x if less_is_better else -each.x, -each.y)):
-        if not best or point.y > best[-1].y:
-            best.append(point)
-    return best if less_is_better else best[::-1]
-
-
 def tradeoff(points: Sequence[Point], x_label: str, y_label: str, title: str, *, less_is_better: bool) -> Figure:
     """Scores over costs or speeds on a logarithmic scale; bars are one standard deviation over seeds to either side.
 
@@ -80,7 +72,7 @@ def tradeoff(points: Sequence[Point], x_label: str, y_label: str, title: str, *,
     if len({each.x for each in points}) == 1:  # on a logarithmic scale matplotlib finds no room around one value
         axes.set_xlim(points[0].x / 2, points[0].x * 2)
     few = admit_few(axes, len(points))
-    front = [] if few else pareto(points, less_is_better=less_is_better)
+    front = [] if few else pareto(points, lambda each: (each.x, each.y), less_is_better=less_is_better)
     steps = _steps(front, less_is_better)
     axes.plot(*zip(*steps, strict=True) if steps else ((), ()), color="grey", lw=0.8, ls="--", zorder=0)
     _legend(figure, points, front)

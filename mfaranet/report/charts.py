@@ -10,6 +10,8 @@ import pandas as pd
 import vl_convert
 from markupsafe import Markup
 
+from mfaranet.figures.front import pareto
+
 Rows = Sequence[dict[str, Any]]
 
 # Okabe and Ito's colours, those that are seen on white and on black; with shapes, as colour is not the only sign.
@@ -42,7 +44,7 @@ def networks(points: Rows, axis: str, *, fewer: bool) -> Markup:
         axis: what ``x`` is.
         fewer: less of it is better.
     """
-    front = pareto(points, fewer=fewer)
+    front = pareto(points, lambda each: (each["x"], each["miou"]), less_is_better=fewer)
     x = {"field": "x", "type": "quantitative", "title": axis, "scale": {"type": "log"}}
     place = {"x": x, "y": _score("mIoU (%)", "miou")}
     marks = {
@@ -77,15 +79,6 @@ def networks(points: Rows, axis: str, *, fewer: bool) -> Markup:
             "height": 340,
         }
     )
-
-
-def pareto(points: Rows, *, fewer: bool) -> list[dict[str, Any]]:
-    """Those with more mIoU than all that are as good or better in ``x``, the best in it first."""
-    front: list[dict[str, Any]] = []
-    for point in sorted(points, key=lambda each: (each["x"] if fewer else -each["x"], -each["miou"])):
-        if not front or point["miou"] > front[-1]["miou"]:
-            front.append(point)
-    return front
 
 
 def differences(rows: Rows, spread: float | None) -> Markup:

@@ -19,7 +19,7 @@ from mfaranet.report import charts, content
 from mfaranet.report.layers import LAYERS, Pictures
 from mfaranet.report.stored import CURVES, Stored, StoredTable
 from mfaranet.tables.cells import describe
-from mfaranet.tables.settings import ComparisonTable, PerClassTable, ReportSettings, TableSettings
+from mfaranet.tables.settings import ReportSettings
 
 
 def write_report(path: Path, stored: Stored, settings: ReportSettings, pictures: Pictures | None) -> None:
@@ -45,11 +45,11 @@ def write_report(path: Path, stored: Stored, settings: ReportSettings, pictures:
         differs=[verdict for verdict in verdicts if verdict.kind == "differs"],
         pictures=pictures,
         layers=LAYERS,
-        scatters=_scatters(tables, settings),
+        scatters=_scatters(stored, settings),
         tables=tables,
         differences=charts.differences(differences, scores[content.BASE].spread.value) if differences else None,
         curves=_curves(stored, settings.figures.experiments),
-        classes=[charts.classes(content.class_scores(each)) for each in tables if _is(PerClassTable, each, settings)],
+        classes=[charts.classes(content.class_scores(each)) for each in tables if each.name in settings.classes],
         confusion=charts.confusion(pixels) if len(pixels := stored.confusion(content.BASE, protocol)) else None,
         facts=content.environment(stored),
         parameters=yaml.safe_dump(plan["settings"], sort_keys=False) if plan else "",
@@ -83,17 +83,17 @@ def packed(content: Any) -> str:
     return base64.b64encode(gzip.compress(json.dumps(content).encode(), mtime=0)).decode()
 
 
-def _scatters(tables: Sequence[StoredTable], settings: ReportSettings) -> dict[str, Markup]:
-    """Accuracy against speed and cost, of the networks of the measurement that figures show."""
-    for table in tables:
-        definition = settings.tables.get(table.name)
-        if isinstance(definition, ComparisonTable) and definition.measurement == settings.figures.comparison:
-            drawn = {}
-            for measure, axis, fewer in (("FPS here", "images a second here", False), ("GFLOPs", "GFLOPs", True)):
-                if points := content.networks(table, measure):
-                    drawn[axis] = charts.networks(points, axis, fewer=fewer)
-            return drawn
-    return {}
+def _scatters(stored: Stored, settings: ReportSettings) -> dict[str, Markup]:
+    """Accuracy against speed and cost, of a table of all networks."""
+    table = next((stored.tables[name] for name in settings.networks if name in stored.tables), None)
+    if table is None:
+        return {}
+    size = next((cell.text for (cell,) in table.cells("Input here") if cell.text), "")
+    drawn = {}
+    for measure, axis, fewer in (("FPS here", f"images a second here at {size}", False), ("GFLOPs", "GFLOPs", True)):
+        if points := content.networks(table, measure):
+            drawn[axis] = charts.networks(points, axis, fewer=fewer)
+    return drawn
 
 
 def _curves(stored: Stored, experiments: Sequence[str]) -> dict[str, Markup]:
@@ -108,12 +108,8 @@ def _curves(stored: Stored, experiments: Sequence[str]) -> dict[str, Markup]:
 
 def _in_order(stored: Stored, settings: ReportSettings) -> list[StoredTable]:
     """The tables in the order of params.yaml, and then those that it no longer has."""
-    names = [*settings.tables, *(stored.tables.keys() - settings.tables.keys())]
+    names = dict.fromkeys([*settings.tables, *stored.tables])
     return [stored.tables[name] for name in names if name in stored.tables]
-
-
-def _is(kind: type[TableSettings], table: StoredTable, settings: ReportSettings) -> bool:
-    return isinstance(settings.tables.get(table.name), kind)
 
 
 def _origins(table: StoredTable) -> list[list[str]]:

@@ -94,8 +94,12 @@ class ReportSettings(Strict):
 
     form: str
     """Of the data set."""
-    tables: dict[Name, TableSettings]
-    """In the order in which they stand there."""
+    tables: list[Name]
+    """In their order."""
+    networks: list[Name]
+    """The tables of all networks of which the first that is there is drawn."""
+    classes: list[Name]
+    """The tables of classes."""
     figures: FigureSettings
     shown: Shown
     ablations: list[Name]
