@@ -29,6 +29,8 @@ COMMANDS = [
     "params",
     "check-data",
     "trace",
+    "report",
+    "open",
 ]
 
 FORMS = ("unfolded", "folded", "deployed")
@@ -237,3 +239,18 @@ def test_a_look_at_data_for_programs(tmp_path: Path) -> None:
     assert "two" in found["problems"][0]["problem"]
     assert "no partner" in found["problems"][0]["mend"]
     assert found["found"][0].startswith("images: 1 in train")
+
+
+def test_pages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of what is recorded, where nothing has run; `open` says how to make one that is not there."""
+    monkeypatch.chdir(REPOSITORY)
+    page = tmp_path / "page.html"
+    assert run("report", "camvid", "--output", page).strip() == str(page)
+    assert "<h1>MFARANet on camvid</h1>" in page.read_text()
+    assert "no tables" in refused("report", "cityscapes", "--output", page)
+    monkeypatch.chdir(tmp_path)
+    assert "`dvc repro report@sample` makes it" in refused("open", "sample", "--print")
+    there = tmp_path / "results/sample/report.html"
+    there.parent.mkdir(parents=True)
+    there.touch()
+    assert run("open", "sample", "--print").strip() == str(there)
