@@ -127,6 +127,7 @@ def report(
         str | None, typer.Option(metavar="REV", help="show what changed since this commit, branch or experiment")
     ] = None,
     output: Annotated[Path, typer.Option(help="the page to write")] = Path("report.html"),
+    quiet: Quiet = False,
 ) -> None:
     """Write one HTML file of what is recorded of a data set; or of what changed, by DVC's own comparison.
 
@@ -139,7 +140,8 @@ def report(
         make_report(dataset, output)
     else:
         make_difference(dataset, against, output)
-    typer.echo(str(output))
+    if not quiet:
+        typer.echo(str(output))
 
 
 @app.command("open", rich_help_panel=PANEL)
