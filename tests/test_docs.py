@@ -1,40 +1,53 @@
-"""The pages for people: their Python runs, their links lead somewhere, and their commands name what there is."""
+"""The pages for people: their Python runs, their links lead somewhere, and what they name is there."""
 
 import re
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 import torch
-import yaml
-from dvc.utils.hydra import apply_overrides
+from documented import PAGES, REPOSITORY, blocks, kinds, prose
 from official import STATE_DICTS, tensor_of
 from PIL import Image
+from torch import nn
 
-from mfaranet.params import load
+import mfaranet
+from mfaranet.deployment.export import Form, export
+from mfaranet.weights.checkpoints import save
 
-REPOSITORY = Path(__file__).parents[1]
-PAGES = [REPOSITORY / "README.md", *sorted((REPOSITORY / "docs").glob("*.md"))]
-BLOCK = re.compile(r"^```([^\n]*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 GENERATED = ("data/", "logs/", "plan/", "runs/")
 """What git does not have."""
 
 every_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
 
 
-@pytest.mark.parametrize("name", ["README.md", "docs/python.md"])
-def test_the_python_of_a_page_runs(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    blocks = [code for kind, code in BLOCK.findall((REPOSITORY / name).read_text()) if kind == "python"]
-    assert blocks
+@pytest.mark.parametrize("page", [page for page in PAGES if blocks(page, "python")], ids=lambda page: page.stem)
+def test_the_python_of_a_page_runs(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All its blocks, one after the other, in a folder with the files that they read."""
+    code = "".join(blocks(page, "python"))
     monkeypatch.chdir(tmp_path)
     Image.fromarray(np.full((64, 96, 3), 90, np.uint8)).save("photo.png")
     state = {key: tensor_of(key, shape).float() for key, shape in STATE_DICTS["resnet18"]["state_dict"]}
-    for named in re.findall(r"\w+\.pth", "".join(blocks)):
+    for named in re.findall(r"\w+\.pth", code):
         torch.save({"epoch": 200, "state_dict": state}, named)
-    names: dict[str, Any] = {}
-    for code in blocks:
-        exec(compile(code, name, "exec"), names)
+    monkeypatch.setattr("mfaranet.models._REGISTERED", {})
+    if "best.onnx" in code:
+        export_smallest(Path("best.safetensors"))
+    exec(compile(code, str(page), "exec"), {})
+
+
+def export_smallest(checkpoint: Path) -> None:
+    """Of a network with one layer: the checkpoint, and beside it files of images as photo.png."""
+    mfaranet.register_model("smallest", lambda num_classes: nn.Conv2d(3, num_classes, 1))
+    facts = {"network": "smallest", "options": {}, "classes": ["road", "sky"], "colours": [[0, 0, 0], [70, 130, 180]]}
+    save(mfaranet.get_model("smallest", num_classes=2), checkpoint, facts)
+    export(checkpoint, Form("onnx", (64, 96)))
+    export(checkpoint, Form("openvino", (64, 96)))
+
+
+def test_every_kind_of_block_is_tested() -> None:
+    """Python here, or where ``notest`` says so in tests/test_export.py; the others in tests/test_commands.py."""
+    assert set().union(*map(kinds, PAGES)) == {"", "bash", "python", "python notest", "yaml"}
 
 
 @every_page
@@ -48,32 +61,14 @@ def test_links_lead_somewhere(page: Path) -> None:
 
 def anchors(page: Path) -> set[str]:
     """The headings, as GitHub makes anchors of them."""
-    headings = re.findall(r"^#+ (.*)$", BLOCK.sub("", page.read_text()), re.MULTILINE)
+    headings = re.findall(r"^#+ (.*)$", prose(page), re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
 @every_page
 def test_named_paths_are_there(page: Path) -> None:
     folders = [path.name for path in REPOSITORY.iterdir() if path.is_dir() and not path.name.startswith(".")]
-    for text in re.findall(r"`([^`\n]+)`", BLOCK.sub("", page.read_text())):
+    for text in re.findall(r"`([^`\n]+)`", prose(page)):
         is_path = re.fullmatch(r"[\w./-]+/[\w./-]*", text) and text.split("/")[0] in folders
         if is_path and not text.startswith(GENERATED) and not text.endswith("/report.html"):
             assert (REPOSITORY / text).exists(), text
-
-
-@every_page
-def test_commands_name_what_there_is(page: Path, tmp_path: Path) -> None:
-    """Changed settings are valid, and tables are those of params.yaml."""
-    before = (REPOSITORY / "params.yaml").read_text()
-    code = "".join(code for kind, code in BLOCK.findall(page.read_text()) if kind == "bash").replace("\\\n", " ")
-    defined = set(yaml.safe_load(before)["tables"])
-    mentioned = {*re.findall(r"tables@sample-(\w+)", code), *re.findall(r"tables_sample_(\w+)", code)}
-    assert mentioned <= defined
-    for line in code.splitlines():
-        overrides = [quoted or plain for quoted, plain in re.findall(r"-S (?:'([^']+)'|(\S+))", line)]
-        # Where people fill in a name, or a set is named that test_own_data.py has.
-        if overrides and "<" not in line and "[streets]" not in line:
-            path = tmp_path / "params.yaml"
-            path.write_text(before)
-            apply_overrides(path, overrides)
-            load(path)
