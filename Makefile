@@ -3,12 +3,13 @@ READY := .venv/.ready
 # DVC starts `python` of the environment it finds first.
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
-.PHONY: help repro test lint bench scm
+.PHONY: help repro test lint docs bench scm
 
 help:
 	@echo "make repro   run the pipeline on the data sets of params.yaml and say where the tables are"
 	@echo "make test    run the tests"
 	@echo "make lint    check format, style and types"
+	@echo "make docs    build the pages as a site, in site/"
 	@echo "make bench   time us beside the straightforward code, a quarter of an hour; nothing else should run"
 
 repro: $(READY) scm
@@ -23,6 +24,11 @@ lint: $(READY)
 	ruff check .
 	snakefmt --check Snakefile
 	mypy
+
+# The variable leaves out an advertisement of what comes after mkdocs.
+docs: $(READY)
+	NO_MKDOCS_2_WARNING=1 mkdocs build --quiet --strict
+	@echo site/index.html
 
 bench: $(READY)
 	missed=0; python -m benchmarks || missed=1; python -m benchmarks.growth || missed=1; exit $$missed
