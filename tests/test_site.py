@@ -5,6 +5,7 @@ import os
 import re
 import subprocess
 import sys
+from inspect import signature
 from pathlib import Path
 
 import pytest
@@ -64,8 +65,12 @@ def test_nothing_is_loaded_from_a_network(site: Path) -> None:
         assert not re.search(r"""(@import|url\()\s*["']?(https?:)?//""", style.read_text()), style
 
 
-def test_every_public_name_has_its_docstring(site: Path) -> None:
+def test_every_public_name_has_its_docstring_and_so_has_what_it_gives(site: Path) -> None:
     page = (site / "docs/reference.html").read_text()
     _, *parts = re.split(r'<h\d id="mfaranet\.', page)
     described = {part.partition('"')[0] for part in parts if re.search(r"doc-contents[^>]*>\s*(<[^>]*>\s*)*\w", part)}
     assert set(mfaranet.__all__) <= described
+    for function in (getattr(mfaranet, name) for name in mfaranet.__all__):
+        given = signature(function).return_annotation
+        if getattr(given, "__module__", "").startswith("mfaranet"):
+            assert f"{given.__module__}.{given.__qualname__}".removeprefix("mfaranet.") in described
