@@ -27,7 +27,7 @@ from mfaranet.params import load
 
 UNCHECKED = {
     "cat": "tests/test_own_data.py runs it",
-    "sha256sum": "of coreutils; tests/test_data.py writes such a file by itself",
+    "sha256sum": "of coreutils; tests/test_data.py has such a file",
     "srun": "of Slurm, which is not installed everywhere",
     "trtexec": "of TensorRT, which needs an NVIDIA GPU",
 }
@@ -62,7 +62,8 @@ def of_mfaranet(words: list[str], _: Path) -> None:
         assert words[0] in {name for option in group.params for name in option.opts}
         return
     name, command, rest = group.resolve_command(group.context_class(group), words)
-    command.make_context(name, rest, resilient_parsing=not rest)  # without arguments it is the name of a command
+    is_name = not rest and ("mfaranet", name) not in IN_BLOCKS  # of a command, without its arguments
+    command.make_context(name, rest, resilient_parsing=is_name)
 
 
 def of_dvc(words: list[str], scratch: Path) -> None:
@@ -128,7 +129,8 @@ PROGRAMS: dict[str, Callable[[list[str], Path], None]] = {
     "torchrun": of_torchrun,
 }
 NAMES = PROGRAMS.keys() | UNCHECKED.keys()
-COMMANDS = list(dict.fromkeys(words for page in PAGES for words in [*commands(page), *mentions(page, NAMES)]))
+IN_BLOCKS = [words for page in PAGES for words in commands(page)]
+COMMANDS = list(dict.fromkeys([*IN_BLOCKS, *(words for page in PAGES for words in mentions(page, NAMES))]))
 
 
 def stages_of(params: Mapping[str, Any]) -> dict[str, list[str]]:
