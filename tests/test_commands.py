@@ -38,9 +38,9 @@ LOOKS = ("mfaranet models", "mfaranet params sample ", "mfaranet trace ")
 
 LOOKS_AT_A_RUN = (
     "dvc exp show",
-    "dvc metrics",
-    "dvc params",
-    "dvc plots",
+    "dvc metrics ",
+    "dvc params ",
+    "dvc plots ",
     "dvc repro --dry",
     "dvc repro tables@sample-overall",
     "dvc repro train@sample-base",
@@ -56,17 +56,25 @@ def _in_the_repository(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(REPOSITORY)
 
 
+def is_name(*words: str) -> bool:
+    """Whether a page names a command there and does not give it, so that it may lack arguments."""
+    return len(words) == 2 and words not in IN_BLOCKS
+
+
 def of_mfaranet(words: list[str], _: Path) -> None:
     group: Any = typer.main.get_command(app)
     if words[0].startswith("-"):
         assert words[0] in {name for option in group.params for name in option.opts}
         return
     name, command, rest = group.resolve_command(group.context_class(group), words)
-    is_name = not rest and ("mfaranet", name) not in IN_BLOCKS  # of a command, without its arguments
-    command.make_context(name, rest, resilient_parsing=is_name)
+    command.make_context(name, rest, resilient_parsing=is_name("mfaranet", *words))
 
 
 def of_dvc(words: list[str], scratch: Path) -> None:
+    if is_name("dvc", *words):
+        with pytest.raises(SystemExit):
+            parse_dvc([*words, "--help"])
+        return
     arguments = parse_dvc(words)
     changed = getattr(arguments, "set_param", None)
     stages = selected(changed, scratch) if changed else defined()
