@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from documented import PAGES, REPOSITORY
+from markdown_it import MarkdownIt
 
 import mfaranet
 
@@ -55,6 +56,17 @@ def test_every_link_leads_somewhere(site: Path) -> None:
             target = (page.parent / path).resolve() if path else page
             assert target.is_file(), (page, link)
             assert not anchor or anchor in ids[target], (page, link)
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if page.stem != "reference"], ids=lambda page: page.stem)
+def test_a_page_looks_as_on_github(site: Path, page: Path) -> None:
+    """A list, a table or a block that only one of the two sees would be text in the other."""
+    path = site / ("index.html" if page.stem == "README" else f"docs/{page.stem}.html")
+    (shown,) = re.findall("<article.*</article>", path.read_text(), re.DOTALL)
+    expected = MarkdownIt("commonmark").enable("table").render(page.read_text())
+    for tag in ("h2", "li", "ol", "p", "pre", "tr", "ul"):
+        mark = re.compile(rf"<{tag}\b")
+        assert len(mark.findall(shown)) == len(mark.findall(expected)), tag
 
 
 def test_nothing_is_loaded_from_a_network(site: Path) -> None:
