@@ -25,9 +25,9 @@ lint: $(READY)
 	snakefmt --check Snakefile
 	mypy
 
-# The variable leaves out an advertisement of what comes after mkdocs.
+# With --quiet it would not see warnings. The variable leaves out an advertisement of what comes after mkdocs.
 docs: $(READY)
-	NO_MKDOCS_2_WARNING=1 mkdocs build --quiet --strict
+	NO_MKDOCS_2_WARNING=1 mkdocs build --strict
 	@echo site/index.html
 
 bench: $(READY)
