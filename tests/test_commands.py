@@ -3,6 +3,7 @@
 import importlib.util
 import itertools
 import re
+import shutil
 import subprocess
 import tomllib
 from collections.abc import Callable, Mapping
@@ -16,9 +17,11 @@ import yaml
 from documented import PAGES, REPOSITORY, blocks, commands, mentions
 from dvc.cli import parse_args as parse_dvc
 from dvc.utils.hydra import apply_overrides
+from PIL import Image
 from pip._internal.commands import create_command
 from project import Project, finished
 from snakemake.cli import parse_args as parse_snakemake
+from test_outputs import film
 from torch.distributed.run import get_args_parser
 from typer.testing import CliRunner
 
@@ -33,7 +36,13 @@ UNCHECKED = {
 }
 """Programs of which nothing is looked at here, each with the reason."""
 
-LOOKS = ("mfaranet models", "mfaranet params sample ", "mfaranet trace ")
+LOOKS = (
+    "mfaranet complexity ",
+    "mfaranet models",
+    "mfaranet params sample ",
+    "mfaranet report sample --output ",
+    "mfaranet trace ",
+)
 """What needs no run of one's own: settings, and the results that git has."""
 
 LOOKS_AT_A_RUN = (
@@ -44,6 +53,7 @@ LOOKS_AT_A_RUN = (
     "dvc repro --dry",
     "dvc repro tables@sample-overall",
     "dvc repro train@sample-base",
+    "mfaranet doctor",
     "python -m workflow.changes",
     "snakemake -j2 results",
     "snakemake -n",
@@ -223,9 +233,22 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
     project.commit("recorded")
     project.run("git", "branch", "-M", "main")
     project.run("git", "branch", "my-branch")
+    for path in map(project.root.joinpath, ("photo.jpg", "photo.png", "large.tif", "photos/one/photo.jpg")):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (96, 64), "grey").save(path)
+    film(project.root / "street.mp4")
     return project
 
 
 @pytest.mark.parametrize("words", those_that(LOOKS_AT_A_RUN), ids=" ".join)
 def test_after_a_run_it_runs(project: Project, words: tuple[str, ...]) -> None:
     assert "Running stage 'train" not in project.run(*words)
+
+
+@pytest.mark.parametrize("words", those_that(("mfaranet predict sample/base ",)), ids=" ".join)
+def test_after_a_run_it_predicts(project: Project, words: tuple[str, ...], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(project.root)
+    done = CliRunner().invoke(app, words[1:], catch_exceptions=False)
+    assert done.exit_code == 0
+    assert any(Path("segmented").iterdir())
+    shutil.rmtree("segmented")
