@@ -16,8 +16,9 @@ repro: $(READY) scm
 	dvc repro
 	@ls results/*/tables/*.md
 
+# Three at once on two cores: tests of clusters, kills and locks mostly wait.
 test: $(READY) scm
-	pytest -n 2 --dist loadfile --no-loadscope-reorder --durations=20
+	pytest -n 3 --dist loadfile --no-loadscope-reorder --durations=20
 
 lint: $(READY)
 	ruff format --check .

@@ -7,7 +7,7 @@ import pytest
 
 # Such programs import the code beside the tests, as these do, whatever is installed.
 os.environ["PYTHONPATH"] = str(Path(__file__).parents[1])
-# Two tests run at once, on images so small that threads would only wait for each other.
+# Several tests run at once, on images so small that threads would only wait for each other.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 LONG = ("test_slurm.py", "test_export.py", "test_snakemake.py", "test_pipeline.py")

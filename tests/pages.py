@@ -9,6 +9,8 @@ import tiny
 from PIL import Image
 
 from mfaranet.params import load
+from mfaranet.report.difference import Change, write_difference
+from mfaranet.report.index import card, write_index
 from mfaranet.report.page import write_report
 from mfaranet.report.pictures import draw
 from mfaranet.report.stored import Stored
@@ -39,3 +41,13 @@ def write_hard_page(path: Path) -> Stored:
         target.parent.mkdir(exist_ok=True)
         Image.open(label).point(lambda value: min(value, 2)).save(target)
     return write_page("sample", path, results.parent, draw(data, "val", path.parent / "predictions", 2))
+
+
+def write_other_pages(folder: Path, stored: Stored) -> dict[str, Path]:
+    """The index of two data sets, and what changed between them, which is much."""
+    index, difference = folder / "index.html", folder / "difference.html"
+    other = Stored(REPOSITORY / "results/sample")
+    write_index(index, [card(each, "full_image") for each in (stored, other)])
+    changes = [Change("train.epochs", 2, 4), Change("a_key_" * 30, None, EVIL)]
+    write_difference(difference, "HEAD~1", other, stored, changes, changes, {})
+    return {"index": index, "difference": difference}

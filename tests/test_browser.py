@@ -4,14 +4,16 @@ import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from pages import EVIL, write_hard_page
+from pages import EVIL, write_hard_page, write_other_pages
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from mfaranet.report.stored import Stored
 
+Scheme = Literal["light", "dark"]
 CHROMIUM = shutil.which("chromium")
 WIDTHS = (1280, 390)
 # As root it has no sandbox; and it shall look for nothing in the network.
@@ -146,10 +148,26 @@ def test_hard_names_are_text(report: Report) -> None:
 
 @pytest.mark.parametrize("width", WIDTHS)
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_a_page_fits_and_is_accessible(report: Report, width: int, scheme: str) -> None:
-    page = report.page
+def test_a_page_fits_and_is_accessible(report: Report, width: int, scheme: Scheme) -> None:
+    assert_fits(report.page, width, scheme)
+
+
+@pytest.mark.parametrize("name", ["index", "difference"])
+def test_so_do_the_others(browser: Browser, file: tuple[Path, Stored], name: str) -> None:
+    path = write_other_pages(file[0].parent, file[1])[name]
+    page = browser.new_page()
+    page.goto(path.as_uri())
+    for width in WIDTHS:
+        for scheme in ("light", "dark"):
+            assert_fits(page, width, scheme)
+    assert EVIL in page.locator("body").inner_text() or name == "index"
+    page.close()
+
+
+def assert_fits(page: Page, width: int, scheme: Scheme) -> None:
+    """Nothing overflows the page, its ground is as bright as it should be, and axe finds no serious fault."""
     page.set_viewport_size({"width": width, "height": 900})
-    page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+    page.emulate_media(color_scheme=scheme)
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     ground = page.evaluate("getComputedStyle(document.body).backgroundColor")
     assert (sum(map(int, ground[4:-1].split(","))) < 3 * 128) == (scheme == "dark")
