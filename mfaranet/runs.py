@@ -22,14 +22,28 @@ def checkpoint_of(source: str | Path) -> Path:
     found = next((folder / name for folder in folders for name in _BEST_FIRST if (folder / name).is_file()), None)
     if found:
         return found
+    raise InputError(f"{source} does not exist, as a checkpoint or as a training; {_there(list_runs())}")
+
+
+def offered_runs(first: str | None) -> list[str]:
+    """What can be chosen from: the one that a user names, then all trainings.
+
+    Raises:
+        InputError: there is none.
+    """
     names = list_runs()
+    if not first and not names:
+        raise InputError(f"no checkpoint is named, and {_there(names)}")
+    return list(dict.fromkeys([first, *names] if first else names))
+
+
+def _there(names: list[str]) -> str:
     shown = ", ".join(names[:_SHOWN]) + (f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else "")
-    there = (
+    return (
         f"the trainings in {Path('runs').absolute()} are: {shown}"
         if names
         else f"in {Path('runs').absolute()} is no training: `dvc repro` makes some, `dvc pull` fetches a colleague's"
     )
-    raise InputError(f"{source} does not exist, as a checkpoint or as a training; {there}")
 
 
 def list_runs() -> list[str]:

@@ -84,6 +84,14 @@ Checkpoint = Annotated[
         autocompletion=_runs,
     ),
 ]
+FirstCheckpoint = Annotated[
+    str | None,
+    typer.Argument(
+        metavar="[CHECKPOINT_OR_RUN]",
+        help="a .safetensors file or the name of a training, as sample/base, to begin with; else the first training",
+        autocompletion=_runs,
+    ),
+]
 Networks = Annotated[list[str], typer.Argument(help="names, as `mfaranet models` lists them", autocompletion=_networks)]
 DeviceOption = Annotated[Device, typer.Option("--device", help="auto: CUDA where there is a GPU, else the CPU")]
 Json = Annotated[bool, typer.Option("--json", help="print JSON, for programs")]

@@ -1,16 +1,24 @@
 """Commands that use trained networks."""
 
+from functools import partial
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import typer
 
-from mfaranet.cli.options import Checkpoint, DeviceOption, Quiet, parse_size
+from mfaranet.cli.options import Checkpoint, DeviceOption, FirstCheckpoint, Quiet, parse_size
 from mfaranet.errors import InputError
 from mfaranet.schema import ProtocolName
 
 app = typer.Typer(rich_markup_mode="markdown")
 PANEL = "Trained networks"
+
+Protocol = Annotated[
+    ProtocolName, typer.Option(help="how the network sees an image; all but full_image take sliding windows")
+]
+Window = Annotated[
+    str | None, typer.Option(help="HxW in pixels of a sliding window; by default the crops of the training")
+]
 
 
 @app.command(rich_help_panel=PANEL)
@@ -29,12 +37,8 @@ def predict(
         Literal["labels", "colour", "overlay", "probabilities"],
         typer.Option("--as", help="class indices; the classes' colours; these over the image; an .npz of float16"),
     ] = "colour",
-    protocol: Annotated[
-        ProtocolName, typer.Option(help="how the network sees an image; all but full_image take sliding windows")
-    ] = "full_image",
-    window: Annotated[
-        str | None, typer.Option(help="HxW in pixels of a sliding window; by default the crops of the training")
-    ] = None,
+    protocol: Protocol = "full_image",
+    window: Window = None,
     batch: Annotated[int, typer.Option(min=1, help="images of one size in a row that go through together")] = 1,
     device: DeviceOption = "auto",
     force: Annotated[
@@ -79,6 +83,40 @@ def predict(
             if total == 1
             else f"not segmented, {len(report.failed)} of {total}:\n  " + "\n  ".join(report.failed)
         )
+
+
+@app.command(rich_help_panel=PANEL)
+def demo(
+    checkpoint: FirstCheckpoint = None,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="of the address; 0: any free one")] = 8765,
+    protocol: Protocol = "full_image",
+    window: Window = None,
+    device: DeviceOption = "auto",
+    browser: Annotated[bool, typer.Option("--browser/--no-browser", help="open the page in the browser")] = True,
+) -> None:
+    """Segment a picture, a video or the camera on a page in the browser, until Ctrl-C.
+
+    The page offers all trainings of this folder. It is for this machine alone (127.0.0.1), and takes nothing from
+    elsewhere. Uploads are removed once they are seen; of a video it shows the first 500 frames.
+    """
+    try:
+        from mfaranet.demo.server import serve
+    except ModuleNotFoundError as error:
+        raise InputError(f"{error}: the page needs libraries of its own; pip install 'mfaranet[demo]'") from None
+    from mfaranet.predict.predictor import load
+    from mfaranet.runs import offered_runs
+
+    def ready(address: str) -> None:
+        typer.echo(f"{address} (Ctrl-C ends it)")
+        if browser:
+            typer.launch(address)
+
+    options: Any = {
+        "device": device,
+        "protocol": protocol,
+        "window": parse_size(window, "--window") if window else None,
+    }
+    serve(offered_runs(checkpoint), partial(load, **options), port, ready)
 
 
 @app.command(rich_help_panel=PANEL)

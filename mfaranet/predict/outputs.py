@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
+from mfaranet.errors import InputError
 from mfaranet.files import atomic_write, png_software, write_png
 
 Kind = Literal["labels", "colour", "overlay", "probabilities"]
@@ -28,6 +29,14 @@ _MARK = struct.pack(">I4s", 8 + len(SOFTWARE), b"free") + SOFTWARE.encode()
 def has_legend(kind: Kind) -> bool:
     """Whether colours stand for classes in it."""
     return kind in ("colour", "overlay")
+
+
+def check_colours(source: str | Path, classes: Sequence[str], colours: Sequence[tuple[int, int, int]]) -> None:
+    """Raise InputError where a network's label maps cannot be painted."""
+    if len(classes) != len(colours):
+        raise InputError(
+            f"{source} has not one colour for each class to paint a label map with; take `mfaranet predict --as labels`"
+        )
 
 
 def paint(kind: Kind, image: Tensor, labels: Tensor, colours: Sequence[tuple[int, int, int]]) -> NDArray[np.uint8]:

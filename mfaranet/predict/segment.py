@@ -1,6 +1,5 @@
 """From the files that a user names to files of what a trained network sees in them."""
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain, groupby, islice
@@ -16,10 +15,12 @@ from mfaranet.errors import InputError
 from mfaranet.evaluation.background import in_background
 from mfaranet.files import atomic_folder
 from mfaranet.predict.inputs import Input, find_inputs
+from mfaranet.predict.memory import memory_for
 from mfaranet.predict.outputs import (
     LEGEND,
     SOFTWARE,
     Kind,
+    check_colours,
     draw_legend,
     has_legend,
     is_legend,
@@ -36,8 +37,6 @@ from mfaranet.targets import check_targets
 from mfaranet.weights.checkpoints import read_facts
 
 _FRAME = "{:06}.png"
-_OUT_OF_MEMORY = re.compile("out of memory|allocate memory", re.IGNORECASE)
-"""What torch says of a GPU and of a CPU."""
 
 
 @dataclass(frozen=True)
@@ -173,17 +172,10 @@ class _Work:
 
     def _results(self, images: Sequence[Tensor]) -> list[Tensor]:
         """Of images of one size."""
-        try:
+        with memory_for(images):
             if self.kind == "probabilities":
                 return list(self.predictor.probabilities(images))
             return list(self.predictor.label_maps(images))
-        except (MemoryError, RuntimeError) as error:
-            if isinstance(error, RuntimeError) and not _OUT_OF_MEMORY.search(str(error)):
-                raise
-            raise InputError(
-                f"{len(images)} x {images[0].shape[1]}x{images[0].shape[2]} pixels do not fit into memory; take a "
-                "smaller --batch, or windows: --protocol single_scale"
-            ) from None
 
 
 def _read(path: Path) -> Tensor | InputError:
@@ -212,7 +204,6 @@ def _legend(checkpoint: Path, path: Path) -> NDArray[np.uint8] | None:
     """The legend of a checkpoint's classes, None where it is there already."""
     facts = read_facts(checkpoint)
     classes, colours = facts.get("classes", []), facts.get("colours", [])
-    if len(classes) != len(colours):
-        raise InputError(f"{checkpoint} has not one colour for each class to paint a label map with; take --as labels")
+    check_colours(checkpoint, classes, colours)
     pixels = draw_legend(classes, colours) if classes else None
     return None if pixels is None or is_legend(path, pixels) else pixels

@@ -1,0 +1,328 @@
+"""`mfaranet demo`: its page in a browser, what it sends, what it leaves, and how it ends."""
+
+import asyncio
+import base64
+import errno
+import io
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.error import HTTPError
+from urllib.request import Request as Asked
+from urllib.request import urlopen
+
+import cv2
+import numpy as np
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from numpy.typing import NDArray
+from PIL import Image
+from playwright.sync_api import Page, expect, sync_playwright
+from starlette.requests import Request
+from starlette.responses import StreamingResponse
+from starlette.types import Message
+from test_browser import CHROMIUM, OPTIONS, WIDTHS
+from toy import save_checkpoint, scene
+from typer.testing import CliRunner
+
+from mfaranet.cli import app
+from mfaranet.demo import frames, server
+from mfaranet.errors import InputError
+from mfaranet.predict.predictor import load
+from mfaranet.predict.segment import segment
+from mfaranet.runs import offered_runs
+
+REPOSITORY = Path(__file__).parents[1]
+FAKE_CAMERA = ["--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"]
+FRAMES, LONG = 4, 400
+MILLISECONDS = re.compile(r"[\d.]+ ms a frame$")
+
+in_browser = pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed")
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with two trainings, a third network whose classes have no colours, and what is segmented."""
+    root = tmp_path_factory.mktemp("demo")
+    save_checkpoint(root / "runs/sample/train/base/best.safetensors")
+    save_checkpoint(root / "runs/sample/train/other/best.safetensors", classes=["w", "x", "y", "z"])
+    save_checkpoint(root / "runs/sample/train/pale/best.safetensors", colours=[])
+    Image.fromarray(scene()).save(root / "photo.png")
+    (root / "tmp").mkdir()
+    (root / "broken.jpg").write_text("Not Found")
+    (root / "broken.mp4").write_text("Not Found")
+    film(root / "film.mp4", FRAMES)
+    film(root / "long.mp4", LONG)
+    return root
+
+
+def film(path: Path, count: int) -> None:
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"mp4v"), 12, (96, 64))
+    for seed in range(count):
+        writer.write(scene(seed=seed)[..., ::-1].copy())
+    writer.release()
+
+
+# Without a browser
+
+
+def answer(demo: server.Demo, query: str, body: bytes) -> list[dict[str, Any]]:
+    """The lines that an upload gives."""
+
+    async def ask() -> list[str]:
+        async def receive() -> Message:
+            return {"type": "http.request", "body": body}
+
+        request = Request({"type": "http", "query_string": query.encode(), "headers": []}, receive)
+        response = await demo.segment(request)
+        assert isinstance(response, StreamingResponse)
+        return [str(line) async for line in response.body_iterator]
+
+    return [json.loads(line) for line in asyncio.run(ask())]
+
+
+@pytest.fixture(scope="module")
+def answering(folder: Path) -> server.Demo:
+    predictor = load(folder / "runs/sample/train/base", device="cpu")
+    return server.Demo(["base"], lambda _: predictor, lambda: False)
+
+
+def test_an_upload_is_bounded(answering: server.Demo, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    body = (folder / "photo.png").read_bytes()
+    query = "network=base&name=photo.png"
+    (frame,) = answer(answering, query, body)
+    assert frame["milliseconds"] > 0
+    monkeypatch.setattr(server, "_LARGEST", len(body) - 1)
+    (frame,) = answer(answering, query, body)
+    assert re.fullmatch(r"photo.png has more than \d+ MiB; `mfaranet predict` takes files of any size", frame["error"])
+
+
+def test_a_long_video_ends_with_a_sentence(
+    answering: server.Demo, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(frames, "_MOST", FRAMES - 1)
+    *shown, last = answer(answering, "network=base&name=film.mp4", (folder / "film.mp4").read_bytes())
+    assert [frame["seconds"] for frame in shown] == pytest.approx([1 / 12] * (FRAMES - 1))
+    assert last == {"error": f"film.mp4: these are its first {FRAMES - 1} frames; `mfaranet predict` takes all"}
+
+
+def test_what_is_not_offered_is_not_opened(answering: server.Demo, folder: Path) -> None:
+    (frame,) = answer(answering, f"network={folder}/runs/sample/train/other/best.safetensors", b"")
+    assert "is offered" in frame["error"]
+
+
+def test_which_networks_are_offered(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(folder)
+    trainings = ["sample/base", "sample/other", "sample/pale"]
+    assert offered_runs(None) == trainings
+    assert offered_runs("sample/other") == ["sample/other", "sample/base", "sample/pale"]
+    assert offered_runs("mine.safetensors") == ["mine.safetensors", *trainings]
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(InputError, match=r"no checkpoint is named, and in .* is no training: `dvc repro`"):
+        offered_runs(None)
+
+
+def refused(*arguments: object) -> str:
+    result = CliRunner().invoke(app, ["demo", *map(str, arguments)])
+    assert isinstance(result.exception, InputError), result.output
+    return str(result.exception)
+
+
+def test_a_port_that_is_taken(folder: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        said = refused(folder / "runs/sample/train/base", "--port", port, "--device", "cpu")
+    assert said == f"--port {port}: {os.strerror(errno.EADDRINUSE)}; 0 takes any free one"
+
+
+def test_without_its_libraries(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delitem(sys.modules, "mfaranet.demo.server")
+    monkeypatch.setitem(sys.modules, "uvicorn", None)
+    assert refused(folder / "runs/sample/train/base").endswith("pip install 'mfaranet[demo]'")
+
+
+# The command in a process
+
+
+@pytest.fixture(scope="module")
+def process(folder: Path) -> Iterator["subprocess.Popen[str]"]:
+    command = [
+        sys.executable,
+        "-m",
+        "mfaranet",
+        "demo",
+        "sample/base",
+        "--port",
+        "0",
+        "--no-browser",
+        "--device",
+        "cpu",
+    ]
+    environment = {**os.environ, "TMPDIR": str(folder / "tmp")}
+    process = subprocess.Popen(
+        command, cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    yield process
+    process.kill()
+    process.communicate()
+
+
+@pytest.fixture(scope="module")
+def address(process: "subprocess.Popen[str]") -> str:
+    assert process.stdout
+    return process.stdout.readline().split()[0]
+
+
+def test_another_site_is_not_answered(address: str) -> None:
+    with pytest.raises(HTTPError, match="400"):
+        urlopen(Asked(f"{address}/networks", headers={"Host": "example.org"}))
+
+
+# In a browser
+
+
+@dataclass
+class Demo:
+    """The command, which runs, and its page."""
+
+    address: str
+    page: Page
+    complaints: list[str] = field(default_factory=list)
+    requests: list[str] = field(default_factory=list)
+
+    def take(self, file: Path) -> None:
+        self.page.locator("#file").set_input_files(file)
+
+    def said(self) -> Any:
+        return expect(self.page.locator("#said"))
+
+    def problem(self) -> Any:
+        return expect(self.page.locator("#problem"))
+
+    def shown(self, layer: str) -> NDArray[np.uint8]:
+        source = self.page.locator(f"#{layer}").get_attribute("src") or ""
+        return np.array(Image.open(io.BytesIO(base64.b64decode(source.partition(",")[2]))))
+
+
+@pytest.fixture(scope="module")
+def demo(address: str) -> Iterator[Demo]:
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=[*OPTIONS, *FAKE_CAMERA])
+        demo = Demo(address, browser.new_page(viewport={"width": WIDTHS[0], "height": 900}))
+        demo.page.on("console", lambda message: demo.complaints.append(message.text))
+        demo.page.on("pageerror", lambda error: demo.complaints.append(str(error)))
+        demo.page.on("request", lambda request: demo.requests.append(request.url))
+        demo.page.goto(address)
+        demo.page.wait_for_selector("html[data-ready]")
+        yield demo
+        assert demo.complaints == []
+        assert [url for url in demo.requests if not url.startswith((f"{address}/", "data:"))] == []
+        browser.close()
+
+
+@in_browser
+def test_a_picture_has_the_pixels_of_the_command_line(demo: Demo, folder: Path, tmp_path: Path) -> None:
+    demo.take(folder / "photo.png")
+    demo.said().to_have_text(re.compile(r"^photo\.png: [\d.]+ ms a frame$"))
+    for layer in ("overlay", "colour"):
+        (written,) = segment(
+            folder / "runs/sample/train/base", [folder / "photo.png"], tmp_path / layer, kind=layer, device="cpu"
+        ).written
+        np.testing.assert_array_equal(demo.shown(layer), np.array(Image.open(written)))
+    np.testing.assert_array_equal(demo.shown("image"), scene())
+
+
+@in_browser
+def test_another_network_sees_the_picture_anew(demo: Demo, folder: Path) -> None:
+    page = demo.page
+    legend = page.locator("#legend li")
+    assert page.locator("#network option").all_inner_texts() == ["sample/base", "sample/other", "sample/pale"]
+    demo.take(folder / "photo.png")
+    demo.said().to_have_text(MILLISECONDS)
+    assert legend.all_inner_texts() == list("abcd")
+    background = "each => getComputedStyle(each).backgroundColor"
+    assert legend.nth(1).locator("span").evaluate(background) == "rgb(90, 0, 0)"
+    with page.expect_response(lambda response: "/segment?network=sample%2Fother" in response.url):
+        page.select_option("#network", "sample/other")
+    expect(legend).to_have_text(list("wxyz"))
+    page.select_option("#network", "sample/pale")
+    demo.problem().to_contain_text("sample/pale has not one colour for each class")
+    page.select_option("#network", "sample/base")
+    expect(legend).to_have_text(list("abcd"))
+    demo.problem().to_be_empty()
+
+
+@in_browser
+@pytest.mark.parametrize("name", ["broken.jpg", "broken.mp4"])
+def test_what_cannot_be_read_is_said_as_on_the_command_line(
+    demo: Demo, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.chdir(folder)
+    (said,) = segment("sample/base", [Path(name)], tmp_path, device="cpu").failed
+    demo.take(folder / name)
+    demo.problem().to_have_text(said)
+    demo.said().to_be_empty()
+
+
+@in_browser
+def test_a_video_comes_frame_by_frame_and_plays(demo: Demo, folder: Path) -> None:
+    demo.take(folder / "film.mp4")
+    demo.said().to_have_text(re.compile(rf"^film\.mp4: {FRAMES} frames, [\d.]+ ms a frame$"))
+    last = demo.shown("image")
+    assert np.abs(last.astype(int) - scene(seed=FRAMES - 1)).mean() < 16
+    demo.page.locator("#position").fill("0")
+    demo.said().to_contain_text(f"frame 1 of {FRAMES}: ")
+    assert not np.array_equal(demo.shown("image"), last)
+    demo.page.locator("#play").click()
+    demo.said().to_contain_text(f"frame {FRAMES} of {FRAMES}: ")
+    expect(demo.page.locator("#play")).to_have_text("Play")
+
+
+@in_browser
+def test_the_camera_is_seen_until_it_is_stopped(demo: Demo) -> None:
+    page = demo.page
+    page.locator("#camera").click()
+    demo.said().to_have_text(re.compile(r"^camera, frame \d{2,}: [\d.]+ ms a frame$"))
+    assert demo.shown("overlay").shape == (480, 640, 3)
+    page.locator("#stop").click()
+    expect(page.locator("#stop")).to_be_disabled()
+    demo.problem().to_be_empty()
+
+
+@in_browser
+@pytest.mark.parametrize("width", WIDTHS)
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_page_fits_and_is_accessible(demo: Demo, folder: Path, width: int, scheme: Any) -> None:
+    page = demo.page
+    page.set_viewport_size({"width": width, "height": 900})
+    page.emulate_media(color_scheme=scheme)
+    demo.take(folder / "broken.mp4")
+    demo.problem().not_to_be_empty()
+    demo.take(folder / "film.mp4")
+    expect(page.locator("#replay")).to_be_visible()
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    found = Axe().run(page).response["violations"]
+    serious = [each for each in found if each["impact"] in ("serious", "critical")]
+    assert [(each["id"], [node["html"][:200] for node in each["nodes"][:3]]) for each in serious] == []
+
+
+# And at the end
+
+
+def test_ctrl_c_ends_it_quietly_amid_a_video(process: "subprocess.Popen[str]", address: str, folder: Path) -> None:
+    url = f"{address}/segment?network=sample/base&name=long.mp4"
+    with urlopen(url, (folder / "long.mp4").read_bytes()) as response:
+        assert "overlay" in json.loads(response.readline())
+        process.send_signal(signal.SIGINT)
+        assert len(response.readlines()) < LONG // 2
+    _, said = process.communicate(timeout=20)
+    assert (process.returncode, said) == (0, "")
+    assert list((folder / "tmp").iterdir()) == []
