@@ -87,7 +87,7 @@ Checkpoint = Annotated[
 FirstCheckpoint = Annotated[
     str | None,
     typer.Argument(
-        metavar="[CHECKPOINT_OR_RUN]",
+        metavar="CHECKPOINT_OR_RUN",
         help="a .safetensors file or the name of a training, as sample/base, to begin with; else the first training",
         autocompletion=_runs,
     ),
