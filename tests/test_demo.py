@@ -11,6 +11,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -186,6 +187,14 @@ def test_another_site_is_not_answered(address: str) -> None:
         urlopen(Asked(f"{address}/networks", headers={"Host": "example.org"}))
 
 
+def assert_empty(folder: Path) -> None:
+    """Soon."""
+    until = time.monotonic() + 5
+    while files := list(folder.iterdir()):
+        assert time.monotonic() < until, files
+        time.sleep(0.05)
+
+
 # In a browser
 
 
@@ -270,6 +279,7 @@ def test_what_cannot_be_read_is_said_as_on_the_command_line(
     demo.take(folder / name)
     demo.problem().to_have_text(said)
     demo.said().to_be_empty()
+    expect(demo.page.locator("#pictures")).to_be_hidden()
 
 
 @in_browser
@@ -287,13 +297,14 @@ def test_a_video_comes_frame_by_frame_and_plays(demo: Demo, folder: Path) -> Non
 
 
 @in_browser
-def test_the_camera_is_seen_until_it_is_stopped(demo: Demo) -> None:
+def test_the_camera_is_seen_until_it_is_stopped(demo: Demo, folder: Path) -> None:
     page = demo.page
     page.locator("#camera").click()
     demo.said().to_have_text(re.compile(r"^camera, frame \d{2,}: [\d.]+ ms a frame$"))
     assert demo.shown("overlay").shape == (480, 640, 3)
     page.locator("#stop").click()
     expect(page.locator("#stop")).to_be_disabled()
+    assert_empty(folder / "tmp")  # of a frame that nobody waits for any more, too
     demo.problem().to_be_empty()
 
 

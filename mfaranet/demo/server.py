@@ -9,18 +9,18 @@ from dataclasses import asdict
 from functools import lru_cache
 from importlib.resources import files
 from pathlib import Path
-from tempfile import NamedTemporaryFile
-from typing import Any
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import uvicorn
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import FileResponse, JSONResponse, Response, StreamingResponse
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
+from starlette.types import Receive, Scope, Send
 
 from mfaranet.demo.frames import frames
 from mfaranet.errors import InputError
@@ -30,6 +30,8 @@ from mfaranet.predict.predictor import Predictor
 _HOST = "127.0.0.1"
 _LARGEST = 256 * 2**20
 """Bytes of an upload."""
+_UPLOAD = "upload"
+"""Its name here: OpenCV would take one with digits for that of a picture of a row."""
 _LOADED = 4
 """Networks that are kept in memory."""
 _WARM = 256
@@ -71,33 +73,55 @@ class Demo:
 
         What is too large is read to its end and left, as a browser would not hear what is wrong before.
         """
-        upload, size = NamedTemporaryFile(prefix="mfaranet-demo-"), 0  # noqa: SIM115 - removed with the answer's last line
-        async for chunk in request.stream():
-            size += len(chunk)
-            if size <= _LARGEST:
-                upload.write(chunk)
-        upload.flush()
-        return StreamingResponse(self._lines(request, upload, size), media_type="application/x-ndjson")
+        folder = TemporaryDirectory(prefix="mfaranet-demo-")
+        try:
+            size = await _receive(request, Path(folder.name, _UPLOAD))
+        except ClientDisconnect:
+            folder.cleanup()
+            return Response()
+        return _Answer(self._lines(request, Path(folder.name, _UPLOAD), size), folder)
 
-    def _lines(self, request: Request, upload: Any, size: int) -> Iterator[str]:
-        name = request.query_params.get("name", "upload")
-        with upload:
-            try:
-                if size > _LARGEST:
-                    limit = _LARGEST // 2**20
-                    raise InputError(f"{name} has more than {limit} MiB; `mfaranet predict` takes files of any size")
-                for frame in frames(self._network(request), Path(upload.name), name):
-                    yield json.dumps(asdict(frame)) + "\n"
-                    if self._stopping():
-                        return
-            except InputError as error:
-                yield json.dumps({"error": str(error)}) + "\n"
+    def _lines(self, request: Request, path: Path, size: int) -> Iterator[str]:
+        name = request.query_params.get("name", _UPLOAD)
+        try:
+            if size > _LARGEST:
+                limit = _LARGEST // 2**20
+                raise InputError(f"{name} has more than {limit} MiB; `mfaranet predict` takes files of any size")
+            for frame in frames(self._network(request), path, name):
+                yield json.dumps(asdict(frame)) + "\n"
+                if self._stopping():
+                    return
+        except InputError as error:
+            yield json.dumps({"error": str(error)}) + "\n"
 
     def _network(self, request: Request) -> Predictor:
         name = request.query_params.get("network", "")
         if name not in self._names:  # a page is no way to other files
             raise InputError(f"no network {name!r} is offered; load the page again")
         return self._load(name)
+
+
+class _Answer(StreamingResponse):
+    """Lines, with whose end the upload goes, also where nobody waits for them any more."""
+
+    def __init__(self, lines: Iterator[str], folder: "TemporaryDirectory[str]") -> None:
+        super().__init__(lines, media_type="application/x-ndjson")
+        self._folder = folder
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        with self._folder:
+            await super().__call__(scope, receive, send)
+
+
+async def _receive(request: Request, path: Path) -> int:
+    """Save the body, as far as it is not too large, and say how many bytes it has."""
+    size = 0
+    with path.open("wb") as upload:
+        async for chunk in request.stream():
+            size += len(chunk)
+            if size <= _LARGEST:
+                upload.write(chunk)
+    return size
 
 
 def _made_ready(name: str, predictor: Predictor) -> Predictor:

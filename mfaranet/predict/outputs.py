@@ -35,7 +35,8 @@ def check_colours(source: str | Path, classes: Sequence[str], colours: Sequence[
     """Raise InputError where a network's label maps cannot be painted."""
     if len(classes) != len(colours):
         raise InputError(
-            f"{source} has not one colour for each class to paint a label map with; take --as labels of `mfaranet predict`"
+            f"{source} has not one colour for each class to paint a label map with; take --as labels of "
+            "`mfaranet predict`"
         )
 
 

@@ -69,7 +69,10 @@ const start = async (task) => {
   try {
     await task(signal);
   } catch (error) {
-    if (work.signal === signal && error.name !== "AbortError") element.problem.textContent = explained(error);
+    if (work.signal === signal && error.name !== "AbortError") {
+      element.problem.textContent = explained(error);
+      element.pictures.hidden = !kept.length; // those of something else
+    }
   }
   if (work.signal !== signal) return;
   work.abort(); // lets go of the camera
