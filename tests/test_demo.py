@@ -11,6 +11,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -75,15 +76,18 @@ def film(path: Path, count: int) -> None:
 # Without a browser
 
 
+def request(query: str, message: Message) -> Request:
+    async def receive() -> Message:
+        return message
+
+    return Request({"type": "http", "query_string": query.encode(), "headers": []}, receive)
+
+
 def answer(demo: server.Demo, query: str, body: bytes) -> list[dict[str, Any]]:
     """The lines that an upload gives."""
 
     async def ask() -> list[str]:
-        async def receive() -> Message:
-            return {"type": "http.request", "body": body}
-
-        request = Request({"type": "http", "query_string": query.encode(), "headers": []}, receive)
-        response = await demo.segment(request)
+        response = await demo.segment(request(query, {"type": "http.request", "body": body}))
         assert isinstance(response, StreamingResponse)
         return [str(line) async for line in response.body_iterator]
 
@@ -104,6 +108,14 @@ def test_an_upload_is_bounded(answering: server.Demo, folder: Path, monkeypatch:
     monkeypatch.setattr(server, "_LARGEST", len(body) - 1)
     (frame,) = answer(answering, query, body)
     assert re.fullmatch(r"photo.png has more than \d+ MiB; `mfaranet predict` takes files of any size", frame["error"])
+
+
+def test_an_upload_that_breaks_off_leaves_nothing(
+    answering: server.Demo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    asyncio.run(answering.segment(request("network=base", {"type": "http.disconnect"})))
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_long_video_ends_with_a_sentence(

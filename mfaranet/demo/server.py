@@ -31,7 +31,7 @@ _HOST = "127.0.0.1"
 _LARGEST = 256 * 2**20
 """Bytes of an upload."""
 _UPLOAD = "upload"
-"""Its name here: OpenCV would take one with digits for that of a picture of a row."""
+"""Its name here; one with digits OpenCV could take for the first of many pictures."""
 _LOADED = 4
 """Networks that are kept in memory."""
 _WARM = 256
