@@ -21,7 +21,6 @@ from urllib.error import HTTPError
 from urllib.request import Request as Asked
 from urllib.request import urlopen
 
-import cv2
 import numpy as np
 import pytest
 from axe_playwright_python.sync_playwright import Axe
@@ -32,6 +31,7 @@ from starlette.requests import Request
 from starlette.responses import StreamingResponse
 from starlette.types import Message
 from test_browser import CHROMIUM, OPTIONS, WIDTHS
+from test_outputs import film
 from toy import save_checkpoint, scene
 from typer.testing import CliRunner
 
@@ -64,13 +64,6 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     film(root / "film.mp4", FRAMES)
     film(root / "long.mp4", LONG)
     return root
-
-
-def film(path: Path, count: int) -> None:
-    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"mp4v"), 12, (96, 64))
-    for seed in range(count):
-        writer.write(scene(seed=seed)[..., ::-1].copy())
-    writer.release()
 
 
 # Without a browser
@@ -312,7 +305,7 @@ def test_a_video_comes_frame_by_frame_and_plays(demo: Demo, folder: Path) -> Non
 def test_the_camera_is_seen_until_it_is_stopped(demo: Demo, folder: Path) -> None:
     page = demo.page
     page.locator("#camera").click()
-    demo.said().to_have_text(re.compile(r"^camera, frame \d{2,}: [\d.]+ ms a frame$"))
+    demo.said().to_have_text(re.compile(r"^camera, frame ([3-9]|\d\d): [\d.]+ ms a frame$"))
     assert demo.shown("overlay").shape == (480, 640, 3)
     page.locator("#stop").click()
     expect(page.locator("#stop")).to_be_disabled()
