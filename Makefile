@@ -3,10 +3,11 @@ READY := .venv/.ready
 # DVC starts `python` of the environment it finds first.
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
-.PHONY: help repro test lint docs bench scm
+.PHONY: help repro verify test lint docs bench scm
 
 help:
 	@echo "make repro   run the pipeline on the data sets of params.yaml and say where the tables are"
+	@echo "make verify  make again what is committed and depends on no machine, and name what differs; writes nothing"
 	@echo "make test    run the tests"
 	@echo "make lint    check format, style and types"
 	@echo "make docs    build the pages as a site, in site/"
@@ -15,6 +16,9 @@ help:
 repro: $(READY) scm
 	dvc repro
 	@ls results/*/tables/*.md
+
+verify: $(READY)
+	python -m workflow.verify
 
 # Three at once on two cores: tests of clusters, kills and locks mostly wait.
 test: $(READY) scm

@@ -116,17 +116,22 @@ def write_run(folder: Path, planned: Planned, record: "DatasetRecord", **facts: 
             "params_sha256": planned.digest(),
             "code_sha256": planned.code_digest(),
             **commit(),
-            "dataset": {
-                "name": record.name,
-                "title": record.title,
-                "complete": record.complete,
-                "fingerprint": record.fingerprint,
-                "splits": record.splits,
-                "classes": len(record.classes),
-                "classes_present": {split: sum(map(bool, pixels)) for split, pixels in record.class_pixels.items()},
-            },
+            "dataset": about(record),
             **facts,
             "versions": {"python": platform.python_version(), **{p: importlib.metadata.version(p) for p in PACKAGES}},
             "plan": {"settings": planned.settings, "code": planned.code},
         },
     )
+
+
+def about(record: "DatasetRecord") -> dict[str, Any]:
+    """What a run says of its data set."""
+    return {
+        "name": record.name,
+        "title": record.title,
+        "complete": record.complete,
+        "fingerprint": record.fingerprint,
+        "splits": record.splits,
+        "classes": len(record.classes),
+        "classes_present": {split: sum(map(bool, pixels)) for split, pixels in record.class_pixels.items()},
+    }

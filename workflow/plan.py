@@ -48,7 +48,11 @@ Run = tuple[tuple[str, ...], dict[str, Any], list[str]]
 
 def main() -> None:
     """Write the plan anew."""
-    params = load()
+    write(load())
+
+
+def write(params: Params) -> None:
+    """Write the plan of what some settings select."""
     with atomic_folder(FOLDER) as folder:
         for names, settings, modules in runs(params):
             stage = names[1] if len(names) > 1 else names[0]
