@@ -20,7 +20,7 @@ from mfaranet.tables.results import training_of
 from mfaranet.training.loop import train
 from workflow import complexity, data, figures, report, summary, tables
 from workflow.common import Paths, about
-from workflow.differences import Values, leaves, values
+from workflow.differences import READERS, Values, leaves, values
 
 RECORDED = ("complexity", "evaluate", "latency", "train")
 """Folders of results/<set> that the others are made of."""
@@ -115,7 +115,7 @@ class Again:
             yield card.as_posix(), values(self.stored / card), values(card)
 
     def training(self) -> Iterator[Pair]:
-        """One epoch of the first experiment beside the same once more, as other machines have other bits."""
+        """An epoch of the first experiment, and the same once more, on the CPU: other machines have other bits."""
         settings = self.params.settings(self.dataset, self.params.run.experiments[0])
         record, network = DatasetRecord.load(self.paths.data), settings.network
         facts = {"network": network.name, "options": network.options, "classes": record.classes}
@@ -123,7 +123,7 @@ class Again:
         for folder in (once, again):
             torch.manual_seed(settings.train.seed)
             model = get_model(network.name, len(record.classes), **network.options)
-            short = settings.train.model_copy(update={"epochs": 1})
+            short = settings.train.model_copy(update={"epochs": 1, "device": "cpu"})
             train(model, short, self.paths.data, output=folder, curves=folder / "curves", facts=facts)
         for path in sorted([once / "last.safetensors", *once.rglob("*.tsv")]):
             name = path.relative_to(once)
@@ -148,9 +148,10 @@ class Again:
     def _files(self, *folders: Path) -> Iterator[Pair]:
         """Those that are stored or made."""
         for folder in folders:
-            found = {path.relative_to(root) for root in (Path(), self.stored) for path in (root / folder).glob("*.*")}
-            for path in sorted(filter(self._known, found)):
-                yield path.as_posix(), values(self.stored / path), values(path)
+            found = {path.relative_to(root) for root in (Path(), self.stored) for path in (root / folder).iterdir()}
+            for path in sorted(found):
+                if path.suffix in READERS and self._known(path):
+                    yield path.as_posix(), values(self.stored / path), values(path)
 
 
 def _run(stage: Callable[..., None], *items: str) -> None:

@@ -37,13 +37,8 @@ Values = dict[str, str]
 
 
 def values(path: Path) -> Values:
-    """What a file holds; nothing where there is none.
-
-    Raises:
-        KeyError: it is of a kind that cannot be compared.
-    """
-    read = READERS[path.suffix]
-    return dict(read(path)) if path.exists() else {}
+    """What a file of a kind of READERS holds; nothing where there is none."""
+    return dict(READERS[path.suffix](path)) if path.exists() else {}
 
 
 def leaves(content: Any) -> Values:
@@ -58,9 +53,13 @@ def differences(stored: Values, made: Values, *, drawn: bool = False) -> list[Di
     return [each for each in pairs if not same(each.stored, each.recomputed)]
 
 
+class _Number(str):
+    """As it is written: a digit too many would get lost in a float."""
+
+
 def _json(path: Path) -> Iterator[tuple[str, str]]:
     """Values by JSON pointer."""
-    return _leaves(json.loads(path.read_text(encoding="utf-8")))
+    return _leaves(json.loads(path.read_text(encoding="utf-8"), parse_float=_Number))
 
 
 def _leaves(content: Any, pointer: str = "") -> Iterator[tuple[str, str]]:
@@ -69,7 +68,7 @@ def _leaves(content: Any, pointer: str = "") -> Iterator[tuple[str, str]]:
         for key, value in entries:
             yield from _leaves(value, f"{pointer}/{pointer_part(str(key))}")
     else:
-        yield pointer, json.dumps(content, ensure_ascii=False)
+        yield pointer, content if isinstance(content, _Number) else json.dumps(content, ensure_ascii=False)
 
 
 def _csv(path: Path) -> Iterator[tuple[str, str]]:
@@ -104,7 +103,7 @@ def _pdf(path: Path) -> Iterator[tuple[str, str]]:
         if is_stream and b"/Length1" not in head:
             drawn = zlib.decompressobj().decompress(body)
             if b"/Image" in head:
-                yield f"image {number}", hashlib.sha256(drawn).hexdigest()
+                yield f"image {number}", hashlib.sha256(head + drawn).hexdigest()  # the head has its palette
             else:
                 lines = drawn.decode("latin-1").splitlines()
                 yield from ((f"drawing {number}, line {i}", line) for i, line in enumerate(lines, 1))

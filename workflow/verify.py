@@ -90,7 +90,8 @@ def _tell(kind: str, make: Kind) -> int:
         return 1
     every = {file: differences(stored, made, drawn=file.endswith(".pdf")) for file, stored, made in pairs}
     compared = sum(len({**stored, **made}) for _, stored, made in pairs)
-    typer.echo(f"{kind}: {compared} values of {len(pairs)} files compared, {sum(map(len, every.values()))} differ")
+    files = f"{len(pairs)} file{'' if len(pairs) == 1 else 's'}"
+    typer.echo(f"{kind}: {compared} values of {files} compared, {sum(map(len, every.values()))} differ")
     for file, found in every.items():
         for each in found[:SHOWN]:
             typer.echo(f"  {file}, {each}")
