@@ -148,7 +148,7 @@ class Again:
     def _files(self, *folders: Path) -> Iterator[Pair]:
         """Those that are stored or made."""
         for folder in folders:
-            found = {path.relative_to(root) for root in (Path(), self.stored) for path in (root / folder).iterdir()}
+            found = {path.relative_to(root) for root in (Path(), self.stored) for path in (root / folder).glob("*")}
             for path in sorted(found):
                 if path.suffix in READERS and self._known(path):
                     yield path.as_posix(), values(self.stored / path), values(path)

@@ -85,8 +85,8 @@ def _tell(kind: str, make: Kind) -> int:
     """Print how many values were compared and which differ; in how many files."""
     try:
         pairs = list(make())
-    except InputError as error:
-        typer.echo(f"{kind}: cannot be made again: {error}")
+    except (KeyError, OSError, ValueError) as error:  # what is stored may be damaged in any way
+        typer.echo(f"{kind}: cannot be made again: {error if isinstance(error, InputError) else repr(error)}")
         return 1
     every = {file: differences(stored, made, drawn=file.endswith(".pdf")) for file, stored, made in pairs}
     compared = sum(len({**stored, **made}) for _, stored, made in pairs)
