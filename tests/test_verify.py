@@ -48,16 +48,18 @@ def test_what_is_made_again_is_the_same(project: Project) -> None:
 
 
 def test_a_changed_digit_is_named(project: Project) -> None:
+    """And a file that is damaged."""
     results = project.root / "results/sample"
     before = {name: values(results / name)[place] for name, (place, _) in DIGITS.items()}
     for name, (_, pattern) in DIGITS.items():
         change_digit(results / name, pattern)
+    (results / "sources/overall.json").write_text("{")
     said = project.run("python", "-m", "workflow.verify", status=1)
     for name, (place, _) in DIGITS.items():
         now = values(results / name)[place]
         assert now != before[name]
         assert re.search(re.escape(f"results/sample/{name}, {place}: stored {now}, recomputed "), said), name
-    assert f"/dataset/fingerprint: stored {values(results / 'evaluate/base/run.json')['/dataset/fingerprint']}" in said
+    assert "results/sample/sources/overall.json, the file: stored damaged (" in said
     assert "error: what is stored is not what this code makes" in said
 
 

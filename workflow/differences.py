@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from safetensors import SafetensorError
 from safetensors.numpy import load_file
 
 from mfaranet.tables.cells import pointer_part
@@ -37,8 +38,11 @@ Values = dict[str, str]
 
 
 def values(path: Path) -> Values:
-    """What a file of a kind of READERS holds; nothing where there is none."""
-    return dict(READERS[path.suffix](path)) if path.exists() else {}
+    """What a file of a kind of READERS holds; nothing where there is none, and of a damaged one what is wrong."""
+    try:
+        return dict(READERS[path.suffix](path)) if path.exists() else {}
+    except (ValueError, SafetensorError, zlib.error) as error:
+        return {"the file": f"damaged ({error})"}
 
 
 def leaves(content: Any) -> Values:

@@ -86,7 +86,7 @@ def _tell(kind: str, make: Kind) -> int:
     try:
         pairs = list(make())
     except (KeyError, OSError, ValueError) as error:  # what is stored may be damaged in any way
-        typer.echo(f"{kind}: cannot be made again: {error if isinstance(error, InputError) else repr(error)}")
+        typer.echo(f"{kind}: cannot be made again ({type(error).__name__}: {error})")
         return 1
     every = {file: differences(stored, made, drawn=file.endswith(".pdf")) for file, stored, made in pairs}
     compared = sum(len({**stored, **made}) for _, stored, made in pairs)
