@@ -60,14 +60,61 @@ def read_json(path: Path) -> Any:
         raise InputError(f"{path} cannot be read ({error}); run the stage that makes it again") from None
 
 
+_DEEPEST, _MOST = 100, 1_000_000
+"""Levels and values of a YAML file that may be one of ours."""
+
+
+class _Loader(yaml.CSafeLoader):
+    """In C, which is ten times faster; of a key that stands there twice, PyYAML takes the last and says nothing."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        keys: set[str] = set()
+        for key, _ in node.value:
+            if isinstance(key, yaml.ScalarNode):
+                if key.value in keys:
+                    raise yaml.constructor.ConstructorError(None, None, "a key stands there twice", key.start_mark)
+                keys.add(key.value)
+        return super().construct_mapping(node, deep)
+
+
 def read_yaml(path: Path) -> Any:
-    """The content of a YAML file, by the parser in C: params.yaml takes the other one 0.2 s, and each stage reads it.
+    """The content of a YAML file; aliases in it are values that it has more than once.
 
     Raises:
         OSError: the file cannot be read.
-        yaml.YAMLError: it is no YAML.
+        yaml.YAMLError: it is no YAML, has a key twice, or is more than fits into memory, with its aliases written out.
     """
-    return yaml.load(path.read_bytes(), yaml.CSafeLoader)
+    data = path.read_bytes()
+    _check_extent(data)
+    try:
+        return yaml.load(data, _Loader)
+    except ValueError as error:  # of a value that looks like a date or a number, and is none
+        raise yaml.YAMLError(str(error)) from None
+
+
+def _check_extent(data: bytes) -> None:
+    """Refuse what is nested too deep for recursive readers, or grows without bound by names for parts of itself."""
+    extents: dict[str, int] = {}
+    open_: list[tuple[str | None, int]] = [(None, 0)]
+    for event in yaml.parse(data, yaml.CSafeLoader):
+        anchor, extent = getattr(event, "anchor", None), 1
+        if isinstance(event, yaml.CollectionStartEvent):
+            open_.append((anchor, 1))
+            extent = 0
+        elif isinstance(event, yaml.CollectionEndEvent):
+            anchor, extent = open_.pop()
+        elif isinstance(event, yaml.AliasEvent):
+            extent = extents.get(anchor or "", _MOST)  # one of what it is in has no end
+        elif not isinstance(event, yaml.ScalarEvent):
+            continue
+        if anchor:
+            extents[anchor] = extent
+        name, inside = open_.pop()
+        open_.append((name, inside + extent))
+        if len(open_) > _DEEPEST or inside + extent >= _MOST:
+            raise yaml.YAMLError(
+                f"more than {_DEEPEST} levels or {_MOST} values, aliases written out, or one in itself"
+            )
 
 
 def write_png(path: Path, pixels: NDArray[np.uint8], software: str | None = None) -> None:

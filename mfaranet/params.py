@@ -9,6 +9,7 @@ import os
 import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from reprlib import Repr
 from typing import Annotated, Any, TypeVar
 
 import yaml
@@ -42,6 +43,10 @@ from mfaranet.tables.settings import (
 )
 
 T = TypeVar("T")
+_LISTED, _LONGEST = 50, 100
+"""Faults that are told, and characters of each key and value in them."""
+_SHORT = Repr()
+_SHORT.maxstring = _SHORT.maxother = _LONGEST
 TABLES: dict[str, type[TableSettings]] = {
     "overall": OverallTable,
     "per_class": PerClassTable,
@@ -308,14 +313,27 @@ def _check_experiments(params: Params, experiments: Iterable[str], where: str) -
 def _validated(kind: Any, content: Any, layers: Mapping[str, Mapping[str, Any]], section: str = "") -> Any:
     """``content`` as what it is; InputError names the layer that holds a fault, else ``section``."""
     try:
-        return TypeAdapter(kind).validate_json(json.dumps(content))
+        return TypeAdapter(kind).validate_json(json.dumps(content, default=_refuse))
     except ValidationError as error:
         raise InputError(_explain(error, layers, section)) from None
+    except (TypeError, ValueError) as error:  # keys that are no texts, numbers of thousands of digits
+        raise InputError(f"params.yaml: {section or 'a key or value'}: {error}") from None
+
+
+def _refuse(value: Any) -> None:
+    """Of what YAML has and settings have not: dates, sets, bytes."""
+    raise InputError(
+        f"params.yaml: {_shown(value)} is a {type(value).__name__} to YAML; put it in quotes if it is text"
+    )
+
+
+def _shown(value: Any) -> str:
+    return _SHORT.repr(value)
 
 
 def _lookup(mapping: Mapping[str, T], key: str, section: str) -> T:
     if key not in mapping:
-        raise InputError(f"params.yaml: {section} has no {key!r}; it has: {', '.join(mapping)}")
+        raise InputError(f"params.yaml: {section} has no {_shown(key)}; it has: {', '.join(mapping)}")
     return mapping[key]
 
 
@@ -335,14 +353,17 @@ def _merge(*layers: Mapping[str, Any]) -> dict[str, Any]:
 def _explain(error: ValidationError, layers: Mapping[str, Mapping[str, Any]], section: str = "") -> str:
     """One line a fault, each naming the key where it stands in params.yaml, or in which ``section`` it is missing."""
     lines = []
-    for fault in error.errors():
+    faults = error.errors()
+    for fault in faults[:_LISTED]:
         # Pydantic names the form of the data settings after their key; params.yaml has no such level.
         location = [str(part) for i, part in enumerate(fault["loc"]) if not i or fault["loc"][i - 1] != "data"]
         layer = next((name for name, values in layers.items() if _holds(values, location)), section)
-        key = ".".join(filter(None, [layer, *location]))
+        key = ".".join(filter(None, [layer, *(part[:_LONGEST] for part in location)]))
         message = "unknown key" if fault["type"] == "extra_forbidden" else fault["msg"]
-        got = "" if fault["type"] in ("missing", "extra_forbidden") else f" (got {fault['input']!r})"
-        lines.append(f"params.yaml: {key}: {message}{got}")
+        got = "" if fault["type"] in ("missing", "extra_forbidden") else f" (got {_shown(fault['input'])})"
+        lines.append(f"params.yaml: {key or 'all of it'}: {message}{got}")
+    if len(faults) > _LISTED:
+        lines.append(f"... and {len(faults) - _LISTED} more")
     return "\n".join(lines)
 
 

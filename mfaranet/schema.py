@@ -30,14 +30,14 @@ ProtocolName = Literal[
 Device = Literal["auto", "cpu", "cuda", "mps"]
 """auto: CUDA where there is a GPU, else the CPU (see mfaranet.measure.machine)."""
 MemoryFormat = Literal["channels_first", "channels_last"]
-Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_]*$")]
+Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_]*$", max_length=100)]
 """A name that is a folder, a DVC stage and a Snakemake rule at once: no dots, dashes or capitals."""
 
 
 class Strict(BaseModel):
-    """Unknown keys are refused, and nothing is converted silently."""
+    """Unknown keys are refused, what is no finite number too, and nothing is converted silently."""
 
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
 
 
 class AnyData(Strict):
