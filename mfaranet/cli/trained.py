@@ -75,7 +75,7 @@ def predict(
     )
     if not quiet:
         for path in report.written:
-            typer.echo(str(path))
+            typer.echo(bytes(path))  # a name need not be UTF-8
     if report.failed:
         total = len(report.written) + len(report.failed)
         raise InputError(

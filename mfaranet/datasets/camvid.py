@@ -1,5 +1,6 @@
 """CamVid in the SegNet form: 11 classes, 360 x 480, from a folder, a zip or the download."""
 
+import os
 import re
 import sys
 from collections.abc import Collection, Mapping
@@ -51,6 +52,8 @@ _MISTAKEN = (
 )
 LABELS = LabelSet(list(COLOURS), list(COLOURS.values()), list(range(11)), frozenset({11}), _MISTAKEN)
 
+_LONGEST = 1000
+"""Characters of a line that may name files."""
 _LISTS = (
     "lists: correct the named lines; one image a line, its stem or the paths of image and label. "
     "Extracting again does not help"
@@ -155,7 +158,9 @@ def read_list(path: Path, known: Collection[str]) -> tuple[list[str], list[DataE
             continue
         stem = _named(line, known)
         if stem is None:
-            problems.append(DataError(f"{path.name}: line {number} names no image and its label: {line}", _LISTS))
+            problems.append(
+                DataError(f"{path.name}: line {number} names no image and its label: {line[:_LONGEST]}", _LISTS)
+            )
         elif not stem.isprintable():
             unseen = next(character for character in stem if not character.isprintable())
             text = f"{path.name}: line {number} has the invisible character U+{ord(unseen):04X}: {line!a}"
@@ -167,6 +172,8 @@ def read_list(path: Path, known: Collection[str]) -> tuple[list[str], list[DataE
 
 def _named(line: str, known: Collection[str]) -> str | None:
     """The stem in a line of a list, None where it is not of one image. Paths may have blanks, so any may part two."""
+    if len(line) > _LONGEST:
+        return None
     paths = line.replace("\\", "/")
     halves = [(_stem(paths[: gap.start()]), _stem(paths[gap.end() :])) for gap in re.finditer(r"\s+", paths)]
     parted = [(image, label) for image, label in halves if image == label or image in known]
@@ -234,7 +241,7 @@ def _check_subset(
     for part in parts:
         if part not in manifest:
             problems.append(f"{part}: not in {MANIFEST}")
-        elif (root / part).is_file() and sha256(root / part) != manifest[part]:
+        elif os.path.isfile(root / part) and sha256(root / part) != manifest[part]:
             problems.append(f"{part}: not the file that {MANIFEST} describes")
     return [DataError(problem, _MANIFEST_WRONG) for problem in problems]
 

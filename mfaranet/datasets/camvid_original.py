@@ -177,11 +177,11 @@ def _check_class_dict(path: Path) -> list[DataError]:
     if not path.is_file():
         return []
     known = {name: colour for members in GROUPS.values() for name, colour in members.items()} | {"Void": _VOID_COLOUR}
-    with path.open(newline="", encoding="utf-8-sig") as file:
-        rows = list(csv.DictReader(file))
     try:
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            rows = list(csv.DictReader(file))
         given = {row["name"].strip(): tuple(int(row[key]) for key in "rgb") for row in rows}
-    except (KeyError, TypeError, ValueError, AttributeError):
+    except (KeyError, TypeError, ValueError, AttributeError, csv.Error):
         return [DataError(f"{path.name}: not a table of name, r, g and b", _DICT)]
     wrong = [f"{name} {colour}" for name, colour in given.items() if known.get(name) != colour]
     return [DataError(f"{path.name}: not of the 32 classes: {', '.join(wrong)}", _DICT)] if wrong else []

@@ -23,6 +23,8 @@ from mfaranet.datasets.source import DataError, Pair, Source, UnknownValuesError
 
 _REPEATED = "images that are there twice: take one away, in its folder and its list; a score over both is worthless"
 _MASKS = "images that are labels: the folders of images and labels are exchanged, or a label lies under an image's name"
+_NAMES = "names that are not UTF-8: rename these files, images, labels and lists alike"
+_UNWRITABLE = "files that cannot be written: make room on the disk; give images with very long names shorter ones"
 _UNKNOWN = (
     "labels with other ids: take the labels of this data set as published, void included; of a set of your own, name "
     "the ids among its classes or what it ignores"
@@ -44,7 +46,13 @@ def write_prepared(name: str, source: Source, folder: Path) -> DatasetRecord:
         jobs = pool.map(lambda pair: _convert(pair, source, folder), source.pairs)
         found = list(tqdm(jobs, desc=f"checking {name}", total=len(source.pairs), unit="image"))
     pixels = histograms(found)
-    problems = [*refuse(source.labels, pixels), *source.problems, *_repeated(source.pairs), *_in_files(source, found)]
+    problems = [
+        *refuse(source.labels, pixels),
+        *source.problems,
+        *_repeated(source.pairs),
+        *_undecodable(source.pairs),
+        *_in_files(source, found),
+    ]
     if problems:
         raise complain(source.origin, problems)
     warnings = warn(source.labels, found, pixels)
@@ -73,7 +81,10 @@ def _convert(pair: Pair, source: Source, folder: Path) -> Found:
 
     def store(kind: str, data: bytes, ending: str = ".png") -> None:
         path = f"{kind}/{pair.split}/{pair.stem}{ending}"
-        (folder / path).write_bytes(data)
+        try:
+            (folder / path).write_bytes(data)
+        except OSError as error:
+            raise DataError(f"{path}: cannot be written ({error.strerror})", _UNWRITABLE) from None
         found.digests[path] = hashlib.sha256(data).hexdigest()
 
     size, ending = source.size, ".png"
@@ -118,6 +129,14 @@ def _repeated(pairs: list[Pair]) -> list[DataError]:
     return [
         DataError(f"{stem}: {counts[stem]} images of this name, in {where}", _REPEATED)
         for stem, where in splits.items()
+    ]
+
+
+def _undecodable(pairs: list[Pair]) -> list[DataError]:
+    return [
+        DataError(f"{pair.stem!a}: a name that is not UTF-8", _NAMES)
+        for pair in pairs
+        if pair.stem.encode(errors="replace") != pair.stem.encode(errors="surrogateescape")
     ]
 
 

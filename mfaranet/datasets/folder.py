@@ -13,7 +13,7 @@ from mfaranet.datasets.disks import read_lines, visible
 from mfaranet.datasets.findings import MEASURED
 from mfaranet.datasets.source import TWICE, Convention, DataError, LabelSet, Pair, Source, slashed, voc_colours
 from mfaranet.errors import InputError
-from mfaranet.files import user_path
+from mfaranet.files import read_yaml, user_path
 from mfaranet.schema import FolderData, Labels
 
 LABEL_FILES = ("classes.csv", "classes.yaml")
@@ -73,13 +73,13 @@ def read_labels(root: Path) -> Labels | None:
         return None
     try:
         if path.suffix == ".yaml":
-            content: Any = yaml.safe_load(path.read_text(encoding="utf-8"))
+            content: Any = read_yaml(path)
         else:
             with path.open(newline="", encoding="utf-8-sig") as file:
                 content = _rows(csv.DictReader(file))
         # Lax: YAML has lists where we have tuples.
         return Labels.model_validate(content, strict=False)
-    except (ValueError, KeyError, TypeError, yaml.YAMLError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, csv.Error, yaml.YAMLError) as error:
         raise InputError(
             f"{path} is not as it should be ({error}); the CSV has the columns name, id, r, g, b, and rows named "
             "ignore for what is of no class; the YAML has classes and ignore, as data.labels in a profile"
@@ -186,7 +186,7 @@ def _listed(line: str, images: str, pictures: Files) -> str | None:
 
 def _key(path: str) -> str:
     # A name from a Mac has its accents apart.
-    return unicodedata.normalize("NFC", Path(path).with_suffix("").as_posix())
+    return unicodedata.normalize("NFC", Path(path).parent.joinpath(Path(path).stem).as_posix())
 
 
 def _rows(rows: Iterable[dict[str, Any]]) -> dict[str, Any]:

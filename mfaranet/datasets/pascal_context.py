@@ -1,6 +1,7 @@
 """PASCAL-Context: the images of VOC 2010, with labels as MATLAB files, as the merged JSON or as PNGs."""
 
 import json
+import os
 from collections import defaultdict
 from collections.abc import Mapping
 from pathlib import Path
@@ -39,6 +40,8 @@ CATEGORIES = {
     "truck": 424, "tvmonitor": 427, "wall": 440, "water": 445, "window": 454, "wood": 458,
 }
 # fmt: on
+_SHOWN = 200
+"""Characters of a name in a message."""
 MOST = 459
 _INDICES = np.zeros(MOST + 1, dtype=np.uint8)
 """0..59 of the number of a category."""
@@ -101,10 +104,12 @@ def read(
     """
     pairs, missing = [], []
     for split in whole:
-        for stem in read_lines(voc / "ImageSets" / "Main" / f"{split}.txt"):
+        for stem in read_lines(_list(voc, split)):
             image = voc / "JPEGImages" / f"{stem}.jpg"
-            if not image.is_file():
-                missing.append(DataError(f"JPEGImages/{stem}.jpg: listed in {split}.txt, but missing", CORRUPT))
+            if not os.path.isfile(image):  # which takes any text of a list for a name
+                missing.append(
+                    DataError(f"JPEGImages/{stem[:_SHOWN]}.jpg: listed in {split}.txt, but missing", CORRUPT)
+                )
             elif stem in labels:
                 pairs.append(Pair(split, stem, image, labels[stem]))
     counts = {split: sum(pair.split == split for pair in pairs) for split in whole}
@@ -124,9 +129,13 @@ def label_set(classes: int) -> LabelSet:
     return LabelSet(names, voc_colours(60)[ids[0] :], ids, void)
 
 
+def _list(voc: Path, split: str) -> Path:
+    return voc / "ImageSets" / "Main" / f"{split}.txt"
+
+
 def _locate_voc(place: Path) -> Path | None:
     def fits(root: Path) -> bool:
-        return (root / "JPEGImages").is_dir() and (root / "ImageSets" / "Main" / "train.txt").is_file()
+        return (root / "JPEGImages").is_dir() and all(_list(root, split).is_file() for split in WHOLE)
 
     # The archive has VOCdevkit/VOC2010.
     return locate(place, fits, "VOC 2010") if place.is_dir() else None
@@ -185,28 +194,48 @@ def _of_json(path: Path, output: Path) -> tuple[dict[str, Path], list[DataError]
         for each in content["annos_segmentation"]:
             masks[each["image_id"]].append(each)
         images = {Path(image["file_name"]).stem: image for image in content["images"]}
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise InputError(f"{path} is not the merged JSON of PASCAL in Detail ({error!r}); get it again") from None
     for stem, image in tqdm(images.items(), desc="labels", unit="image"):
-        if not masks[image["image_id"]]:
-            continue
-        numbers = np.zeros((image["height"], image["width"]), dtype=np.uint16)
         try:
-            for each in masks[image["image_id"]]:
-                numbers[decode(each["segmentation"]).astype(bool)] = each["category_id"]
+            numbers = _numbers(image, masks[image["image_id"]])
         except Exception as error:  # of pycocotools and numpy
-            problems.append(DataError(f"{path.name}: {stem}: no mask of its size can be read ({error})", _WRONG))
+            problems.append(DataError(f"{path.name}: {stem}: no mask of its size can be read ({error!r})", _WRONG))
             continue
-        _write(numbers, stem, f"{path.name}: {stem}", output, labels, problems)
+        if numbers is not None:
+            _write(numbers, stem, f"{path.name}: {stem}", output, labels, problems)
     return labels, problems
+
+
+def _numbers(image: Mapping[str, Any], masks: list[Any]) -> NDArray[np.uint16] | None:
+    """The map (H, W) of the numbers of an image's categories; None where there is no mask."""
+    size = [image["height"], image["width"]]
+    # Of a size that does not fit into memory, pycocotools does not raise but ends the process.
+    if size[0] * size[1] > (Image.MAX_IMAGE_PIXELS or 0) or any(each["segmentation"]["size"] != size for each in masks):
+        raise ValueError("of another size")
+    numbers = np.zeros(size, dtype=np.uint16)
+    for each in masks:
+        numbers[decode(each["segmentation"]).astype(bool)] = each["category_id"]
+    return numbers if masks else None
 
 
 def _write(
     numbers: NDArray[Any], stem: str, shown: str, output: Path, labels: dict[str, Path], problems: list[DataError]
 ) -> None:
     """PNG of 0..59 from a map (H, W) of the numbers of categories."""
-    if numbers.ndim != 2 or numbers.dtype.kind not in "ui" or numbers.min() < 0 or numbers.max() > MOST:
+    if (
+        numbers.ndim != 2
+        or not numbers.size
+        or numbers.dtype.kind not in "ui"
+        or numbers.min() < 0
+        or numbers.max() > MOST
+    ):
         problems.append(DataError(f"{shown}: no map of categories 0..{MOST}", _WRONG))
         return
-    labels[stem] = output / f"{stem}.png"
-    Image.fromarray(_INDICES[numbers]).save(labels[stem])
+    target = output / f"{stem}.png"
+    try:
+        Image.fromarray(_INDICES[numbers]).save(target)
+    except (OSError, ValueError) as error:
+        problems.append(DataError(f"{shown}: cannot be written ({error})", _WRONG))
+        return
+    labels[stem] = target

@@ -46,7 +46,7 @@ _PHOTOGRAPH = (
 )
 _MANY = 300
 """More colours than any set has classes, and fewer than any photograph has."""
-_SIGNATURE, _END = b"\x89PNG\r\n\x1a\n", b"IEND\xaeB`\x82"
+_BEGIN, _END = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR", b"IEND\xaeB`\x82"
 _OTHERS = ("JPEG", "BMP", "GIF", "TIFF", "WEBP")
 _COLOURS = {0: "grey", 2: "RGB", 3: "palette", 4: "grey with alpha", 6: "RGB with alpha"}
 
@@ -145,7 +145,7 @@ def _read(path: Path, shown: str) -> tuple[bytes, int, str]:
         data = path.read_bytes()
     except OSError as error:
         raise DataError(f"{shown}: cannot be read ({error.strerror})", CORRUPT) from None
-    if len(data) < 33 or not data.startswith(_SIGNATURE):
+    if len(data) < 33 or not data.startswith(_BEGIN):
         raise _foreign(data, shown)
     return data, data[24], _COLOURS.get(data[25], "unknown")
 

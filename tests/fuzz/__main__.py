@@ -54,7 +54,7 @@ def outcomes(seed: int, numbers: list[int]) -> Iterator[tuple[int, str, str, str
     while left:
         with TemporaryDirectory() as folder, open(f"{folder}/stderr", "w+") as errors:
             words = [sys.executable, "-m", "tests.fuzz", "--seed", str(seed), "--worker", *map(str, left[:500])]
-            environment = {**os.environ, "TMPDIR": folder, "TQDM_DISABLE": "1", "NO_COLOR": "1"}
+            environment = {**os.environ, "TMPDIR": folder, "TQDM_DISABLE": "1", "PYTHONWARNINGS": "ignore"}
             with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=errors, text=True, env=environment) as worker:
                 assert worker.stdout
                 begun: dict[str, str] | None = None

@@ -61,15 +61,20 @@ def damaged(data: bytes, rng: Random) -> bytes:
     return data
 
 
-def sealed(data: bytes) -> bytes:
-    """A damaged PNG whose checksums are right again, so that readers come further."""
-    found, place = data[:8], 8
+def png_chunks(data: bytes) -> list[bytes]:
+    """The chunks of a PNG, with right checksums, whatever is in them."""
+    found, place = [], 8
     while place + 8 <= len(data):
         length = struct.unpack(">I", data[place : place + 4])[0]
         body = data[place + 4 : place + 8 + length]
-        found += data[place : place + 4] + body + struct.pack(">I", zlib.crc32(body))
+        found.append(data[place : place + 4] + body + struct.pack(">I", zlib.crc32(body)))
         place += 12 + length
     return found
+
+
+def sealed(data: bytes) -> bytes:
+    """A damaged PNG whose checksums are right again, so that readers come further."""
+    return data[:8] + b"".join(png_chunks(data))
 
 
 def _place(data: bytes | bytearray, rng: Random) -> int:

@@ -14,12 +14,12 @@ import numpy as np
 from PIL import Image
 
 from mfaranet.data.images import read_image
-from tests.fuzz.damage import DAMAGES, EXTREMES, damaged, sealed
+from tests.fuzz.damage import DAMAGES, EXTREMES, damaged, png_chunks, sealed
 from tests.fuzz.trial import Case, command
 from tests.toy import save_checkpoint
 
 _MODES = {
-    "PNG": ("1", "L", "LA", "P", "RGB", "RGBA", "I", "I;16"),
+    "PNG": ("1", "L", "LA", "P", "RGB", "RGBA", "I;16"),
     "JPEG": ("L", "RGB", "CMYK"),
     "WEBP": ("RGB", "RGBA"),
     "AVIF": ("RGB", "RGBA"),
@@ -51,7 +51,11 @@ _MOST_PIXELS = 1 << 18
 
 def picture(rng: Random) -> tuple[str, bytes]:
     """A file in words, and its bytes."""
-    kind = rng.choice([*_MODES])
+    return picture_of(rng, rng.choice([*_MODES]))
+
+
+def picture_of(rng: Random, kind: str) -> tuple[str, bytes]:
+    """The same of one format."""
     mode = rng.choice(_MODES[kind])
     pixels = np.random.default_rng(rng.getrandbits(32)).integers(0, 256, (rng.randint(1, 40), rng.randint(1, 40), 4))
     image = _in_mode(Image.fromarray(pixels.astype(np.uint8)), mode)
@@ -87,6 +91,17 @@ def _sizes(data: bytes, rng: Random) -> bytes:
     return sealed(data) if data.startswith(b"\x89PNG") else data
 
 
+def _chunks(data: bytes, rng: Random) -> bytes:
+    """A PNG whose chunks are of two files, or in another order."""
+    if not data.startswith(b"\x89PNG"):
+        return data
+    other = picture_of(rng, "PNG")[1]
+    found = [*png_chunks(data), *png_chunks(other)]
+    for _ in range(rng.choice((1, 2, 3))):
+        found.insert(rng.randrange(len(found)), found.pop(rng.randrange(len(found))))
+    return data[:8] + b"".join(found)
+
+
 def _frame(data: bytes) -> int:
     """Where a JPEG says its size; anywhere in others."""
     return max(data.find(b"\xff\xc0"), 0) + 5
@@ -98,6 +113,7 @@ _SPOILT: dict[str, Callable[[bytes, Random], bytes]] = {
     "damaged": damaged,
     "sealed": lambda data, rng: sealed(damaged(data, rng)) if data.startswith(b"\x89PNG") else damaged(data, rng),
     "of another size": _sizes,
+    "chunks": _chunks,
     "empty": lambda *_: b"",
     "text": lambda *_: b"<html>404 Not Found</html>",
     "noise": lambda data, rng: data[: rng.randrange(16)] + rng.randbytes(rng.randrange(2000)),

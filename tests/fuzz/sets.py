@@ -22,7 +22,7 @@ from mfaranet.schema import CamVidOriginalData, CityscapesData, FolderData, Labe
 from tests.fuzz.damage import damaged, sealed
 from tests.fuzz.pictures import spoilt
 from tests.fuzz.trial import Case, command
-from tests.sources import COUNTS, LAYOUT, SMALL, label, picture, write_city, write_png
+from tests.sources import COUNTS, LAYOUT, SMALL, label, picture, write_city, write_manifest, write_png
 
 _CLASSES = {"road": (0, 0, 10), "sky": (0, 0, 20), "tree": (0, 0, 30)}
 _STEMS = {split: [f"{split}_{number}" for number in range(count)] for split, count in COUNTS.items()}
@@ -135,6 +135,11 @@ def _write_camvid(root: Path) -> None:
         (root / f"{split}.txt").write_text("".join(f"{stem}\n" for stem in stems))
 
 
+def _write_subset(root: Path) -> None:
+    _write_camvid(root)
+    write_manifest(root)
+
+
 def _write_original(root: Path) -> None:
     colours = [colour for members in camvid_original.GROUPS.values() for colour in members.values()]
     for split, stems in _STEMS.items():
@@ -195,6 +200,11 @@ def _read_camvid(root: Path, _: Path) -> Source:
         return camvid.read(root, root, COUNTS)
 
 
+def _read_subset(root: Path, _: Path) -> Source:
+    with patch.object(camvid, "SIZE", SMALL):
+        return camvid.read(root, root)
+
+
 def _read_city(root: Path, scratch: Path) -> Source:
     return cityscapes.find(CityscapesData(form="cityscapes", source=root), scratch, LAYOUT)
 
@@ -214,6 +224,7 @@ _FORMS: dict[str, tuple[Callable[[Path], object], Callable[[Path, Path], Source]
     "folder with lists": (_write_lists, _read_folder),
     "folder with classes.yaml": (_write_yaml, _read_folder),
     "camvid": (_write_camvid, _read_camvid),
+    "camvid subset": (_write_subset, _read_subset),
     "camvid_original": (_write_original, _read_original),
     "cityscapes": (write_city, _read_city),
     "pascal_context of MATLAB": (_write_matlab, _read_pascal),
@@ -291,6 +302,7 @@ _EDITS: dict[str, Callable[[bytes, Random], bytes]] = {
     ".csv": _other_lines,
     ".json": _other_json,
     ".yaml": _other_json,
+    "": _other_lines,
 }
 _NEW_NAMES = (
     b"-x",
@@ -312,9 +324,9 @@ _NEW_NAMES = (
 def _change(files: dict[str, bytes], rng: Random) -> str:
     """Something happens to one file; in words."""
     # Lists are few, and more can be wrong in them.
-    kinds = sorted({Path(name).suffix for name in files})
+    kinds = sorted({Path(name).suffix for name in files if files[name]})
     kind = rng.choice(kinds)
-    name = rng.choice([name for name in files if name.endswith(kind)])
+    name = rng.choice([name for name in files if Path(name).suffix == kind and files[name]])
     what = rng.choice(
         (
             "edited",

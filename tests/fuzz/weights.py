@@ -52,6 +52,12 @@ _WRONG: tuple[Any, ...] = (
 )
 
 
+_CHANGES = (
+    *("whole", "wrapped", "taken", "renamed", "odd tensor", "odd tensor", "of its shape", "code", "raw code", "itself"),
+    *("keys", "something else", "twice", "damaged", "damaged", "cut"),
+)
+
+
 class Code:
     """Makes a folder where somebody unpickles it."""
 
@@ -225,9 +231,7 @@ def _odd_tensor(rng: Random) -> Any:
 def _foreign(rng: Random, state: dict[str, Any], folder: Path) -> tuple[str, bytes]:
     """A file of torch.save, in words, and its bytes."""
     state, key = dict(state), rng.choice([*state])
-    what = rng.choice(
-        ["whole", "wrapped", "taken", "renamed", "odd_tensor", "odd_tensor", "same_shape", "code", "raw_code", "itself", "keys", "list", "damaged", "damaged", "twice", "cut"]
-    )
+    what = rng.choice(_CHANGES)
     content: Any = state
     match what:
         case "wrapped":
@@ -239,21 +243,21 @@ def _foreign(rng: Random, state: dict[str, Any], folder: Path) -> tuple[str, byt
             del state[key]
         case "renamed":
             state[rng.choice(("x", "", "module.x", "é\n"))] = state.pop(key)
-        case "odd_tensor":
+        case "odd tensor":
             state[key] = _odd_tensor(rng)
-        case "same_shape":
+        case "of its shape":
             kinds = (torch.complex64, torch.int8, torch.bool, torch.float64, torch.bfloat16)
             shaped = torch.zeros(state[key].shape)
             state[key] = rng.choice((shaped.to_sparse(), shaped.to(rng.choice(kinds)), shaped.to("meta"), shaped / 0))
         case "code":
             content = {"state_dict": state, "x": Code(folder / "ran")}
-        case "raw_code":
+        case "raw code":
             return what, pickle.dumps(Code(folder / "ran"), rng.randrange(5))
         case "itself":
             content["model"] = content
         case "keys":
             state[rng.choice((1, None, (1, 2), b"x"))] = torch.zeros(1)
-        case "list":
+        case "something else":
             content = rng.choice(
                 ([torch.zeros(1)], torch.zeros(1), 3, "x", {}, {"state_dict": 3}, {"model": {"net": {}}})
             )
