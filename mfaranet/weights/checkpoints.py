@@ -87,7 +87,7 @@ def _explained(path: Path) -> Iterator[None]:
         yield
     except FileNotFoundError:
         raise InputError(f"{path} does not exist; {_advice(path)}") from None
-    except (OSError, SafetensorError, json.JSONDecodeError) as error:
+    except (OSError, SafetensorError, ValueError, RecursionError) as error:
         if path.suffix in _PICKLED:
             raise InputError(
                 f"{path} is a file of torch.save, and safetensors are read here: `mfaranet convert` makes one of a "

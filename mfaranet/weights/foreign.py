@@ -14,6 +14,8 @@ from mfaranet.models.comparator import Names
 
 # Where in a file the state dict may lie.
 _WRAPPERS = ("state_dict", "model_state_dict", "model", "net", "segmenter")
+_MOST_WRAPPERS = 10
+"""A pickle may hold itself."""
 # What DataParallel, torch.compile and classes around the network put in front of its names, in any order.
 _PREFIXES = re.compile(r"^((module|model|_orig_mod)\.)+|(?<=\.)(_orig_mod\.)+")
 # A score or an epoch beside the network may be a numpy number; to build one runs no code of the file.
@@ -55,8 +57,8 @@ def entries_of(content: Mapping[str, Any], where: str) -> dict[str, Tensor]:
         InputError: there is none, or it has an entry twice.
     """
     state = content
-    while inner := next((state[key] for key in _WRAPPERS if isinstance(state.get(key), Mapping)), None):
-        state = inner
+    for _ in range(_MOST_WRAPPERS):
+        state = next((state[key] for key in _WRAPPERS if isinstance(state.get(key), Mapping)), state)
     if not state or not all(isinstance(value, Tensor) for value in state.values()):
         raise InputError(f"{where} holds no state dict of tensors; is it the right file?")
     entries = {_PREFIXES.sub("", str(key)): tensor for key, tensor in state.items()}
