@@ -148,7 +148,7 @@ def _labels(places: list[Path], origin: Path, output: Path) -> tuple[dict[str, P
         InputError: there are none, or in several forms.
     """
     folders = [folder for place in places for pattern in ("", "*", "*/*") for folder in _folders(place, pattern)]
-    merged = {path for folder in folders for path in visible(folder, MERGED)}
+    merged = {path for folder in folders for path in visible(folder, MERGED) if path.is_file()}
     converted = {folder for folder in folders if folder.name == CONVERTED}
     matlab = {folder for folder in folders if next(folder.glob("[!.]*.mat"), None)}
     forms: dict[str, list[Path]] = {
