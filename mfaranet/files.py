@@ -56,7 +56,7 @@ def read_json(path: Path) -> Any:
     """
     try:
         return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, json.JSONDecodeError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise InputError(f"{path} cannot be read ({error}); run the stage that makes it again") from None
 
 
@@ -88,7 +88,9 @@ def read_yaml(path: Path) -> Any:
     _check_extent(data)
     try:
         return yaml.load(data, _Loader)
-    except ValueError as error:  # of a value that looks like a date or a number, and is none
+    except yaml.YAMLError:
+        raise
+    except Exception as error:  # half a dozen kinds, of a value that looks like a date or a number and is none
         raise yaml.YAMLError(str(error)) from None
 
 

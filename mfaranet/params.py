@@ -127,7 +127,7 @@ class Params(Strict):
         """
         own = _lookup(self.tables, name, "tables")
         given = {"protocols": [self.shown.protocol], **self.shown.model_dump()}
-        kind = _lookup(TABLES, own.get("kind", ""), f"tables.{name}.kind")
+        kind = _lookup(TABLES, str(own.get("kind", "")), f"tables.{name}.kind")
         unnamed = {key: given[key] for key in kind.model_fields if key in given}
         settings: TableSettings = _validated(kind, {**unnamed, **own}, {f"tables.{name}": own}, f"tables.{name}")
         if isinstance(settings, OverallTable | PerClassTable):

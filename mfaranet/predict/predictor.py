@@ -1,7 +1,7 @@
 """A trained network with all that it takes to use it: images in, label maps out."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,7 @@ import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
+from pydantic import BaseModel, ValidationError
 from torch import Tensor, nn
 
 from mfaranet.data.transforms import normalise
@@ -20,14 +21,27 @@ from mfaranet.evaluation.inference import PROTOCOLS, InputSizes, score_images
 from mfaranet.measure.devices import take_device
 from mfaranet.models.layers import resize_to, resized
 from mfaranet.runs import checkpoint_of
-from mfaranet.schema import Size, TrainSettings
+from mfaranet.schema import Colour, Factors, Size, SizeOrLonger, TrainSettings
 from mfaranet.sizes import InputSize, times
 from mfaranet.weights.checkpoints import load_trained
 
 Picture = Image.Image | NDArray[np.uint8] | Tensor
 """A PIL image, an array (H, W, 3), uint8, RGB, or a tensor (3, H, W), uint8, RGB."""
-Colour = tuple[int, int, int]
-"""Red, green, blue."""
+
+
+class _Seen(BaseModel):
+    size: SizeOrLonger
+    factors: Factors = (1.0, 1.0)
+
+
+class Description(BaseModel):
+    """What a checkpoint says of its network's input and output."""
+
+    classes: list[str] = []
+    colours: list[Colour] = []
+    """Of the classes, for display; none where the file has none."""
+    input_size: _Seen | None = None
+    """As mfaranet.sizes.InputSize; None for images of any size."""
 
 
 class Predictor:
@@ -152,15 +166,34 @@ def load(
         raise InputError(f"{protocol} has no windows; take single_scale, or another protocol that has")
     chosen = take_device(device)
     model, facts = load_trained(path)
+    about = described(facts, path)
+    seen = about.input_size
     return Predictor(
         model.to(chosen),
-        facts["classes"],
-        [(red, green, blue) for red, green, blue in facts.get("colours", [])],
-        input_size=InputSize(**facts["input_size"]) if "input_size" in facts else None,
+        about.classes,
+        about.colours,
+        input_size=InputSize(seen.size, seen.factors) if seen else None,
         factors=training.input_factors if training else (1.0, 1.0),
         protocol=protocol,
         window=window,
     )
+
+
+def described(facts: Mapping[str, Any], path: Path) -> Description:
+    """The facts of a checkpoint, those of its training that are not needed to use it left out.
+
+    Raises:
+        InputError: they are not what a training writes.
+    """
+    try:
+        return Description.model_validate(facts)
+    except ValidationError as error:
+        fault = error.errors()[0]
+        key = ".".join(map(str, fault["loc"]))
+        raise InputError(
+            f"{path} does not say what it holds as a training would ({key}: {fault['msg']}); take the file as it was "
+            "written, or convert it again"
+        ) from None
 
 
 def training_of(checkpoint: Path) -> TrainSettings | None:
@@ -169,7 +202,7 @@ def training_of(checkpoint: Path) -> TrainSettings | None:
         run: Any = json.loads((checkpoint.parent / "run.json").read_text(encoding="utf-8"))
         settings = run.get("training", run)["plan"]["settings"]["train"]  # of a pruned network those of the whole one
         return TrainSettings.model_validate_json(json.dumps(settings))
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return None
 
 

@@ -29,7 +29,7 @@ from mfaranet.predict.outputs import (
     write_picture,
     write_probabilities,
 )
-from mfaranet.predict.predictor import Predictor, load
+from mfaranet.predict.predictor import Predictor, described, load
 from mfaranet.predict.videos import Video, write_video
 from mfaranet.runs import checkpoint_of
 from mfaranet.schema import Size
@@ -202,8 +202,8 @@ def _files(each: Input, target: Path, kind: Kind) -> list[Path]:
 
 def _legend(checkpoint: Path, path: Path) -> NDArray[np.uint8] | None:
     """The legend of a checkpoint's classes, None where it is there already."""
-    facts = read_facts(checkpoint)
-    classes, colours = facts.get("classes", []), facts.get("colours", [])
+    about = described(read_facts(checkpoint), checkpoint)
+    classes, colours = about.classes, about.colours
     check_colours(checkpoint, classes, colours)
     pixels = draw_legend(classes, colours) if classes else None
     return None if pixels is None or is_legend(path, pixels) else pixels
