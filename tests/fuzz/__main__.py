@@ -7,11 +7,16 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
+from dataclasses import asdict
+from importlib import import_module
 from pathlib import Path
 from random import Random
 from tempfile import TemporaryDirectory
 
+import pandas as pd
 from tqdm import tqdm
+
+from tests.fuzz.trial import Case, Outcome, begin, limit, try_case
 
 KINDS = {  # and how many of a hundred cases
     "pictures.read": 30,
@@ -22,7 +27,6 @@ KINDS = {  # and how many of a hundred cases
     "weights.foreign": 5,
     "archives.unpack": 14,
 }
-STATES = ("worked", "refused", "failed")
 
 
 def kind_of(seed: int, number: int) -> str:
@@ -32,10 +36,6 @@ def kind_of(seed: int, number: int) -> str:
 
 def run(seed: int, numbers: list[int]) -> None:
     """Try cases in this process, and write a line of JSON before and after each."""
-    from importlib import import_module
-
-    from tests.fuzz.trial import Case, begin, limit, try_case
-
     limit()
     for number in numbers:
         module, name = kind_of(seed, number).split(".")
@@ -45,33 +45,28 @@ def run(seed: int, numbers: list[int]) -> None:
             print(json.dumps({"number": number, "what": case.what}), flush=True)
             begin()
             outcome = try_case(case, Path(folder))
-            print(json.dumps({"state": outcome.state, "text": outcome.text}), flush=True)
+            print(json.dumps(asdict(outcome)), flush=True)
 
 
-def outcomes(seed: int, numbers: list[int]) -> Iterator[tuple[int, str, str, str]]:
-    """Number, what it was, state and text of each case. Where one ends the process, another process goes on."""
+def outcomes(seed: int, numbers: list[int]) -> Iterator[tuple[int, str, Outcome]]:
+    """Number, what it was, and what came of it, of each case. Where one ends the process, another process goes on."""
     left = list(numbers)
     while left:
         with TemporaryDirectory() as folder, open(f"{folder}/stderr", "w+") as errors:
-            words = [sys.executable, "-m", "tests.fuzz", "--seed", str(seed), "--worker", *map(str, left[:500])]
+            words = [sys.executable, "-m", "tests.fuzz", "--seed", str(seed), "--worker", *map(str, left)]
             environment = {**os.environ, "TMPDIR": folder, "TQDM_DISABLE": "1", "PYTHONWARNINGS": "ignore"}
+            what = ""
             with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=errors, text=True, env=environment) as worker:
                 assert worker.stdout
-                begun: dict[str, str] | None = None
                 for line in map(json.loads, worker.stdout):
                     if "what" in line:
-                        begun = line
-                    elif begun:
-                        yield left.pop(0), begun["what"], line["state"], line["text"]
-                        begun = None
+                        what = line["what"]
+                    else:
+                        yield left.pop(0), what, Outcome(**line)
+                        what = ""
             if worker.returncode:
                 errors.seek(0)
-                yield (
-                    left.pop(0),
-                    begun["what"] if begun else "",
-                    "failed",
-                    f"exit {worker.returncode}: {errors.read()[-3000:]}",
-                )
+                yield left.pop(0), what, Outcome("failed", f"exit status {worker.returncode}: {errors.read()[-3000:]}")
 
 
 def main() -> None:
@@ -85,24 +80,26 @@ def main() -> None:
     if words.worker:
         run(words.seed, words.worker)
         return
-    counts: Counter[tuple[str, str]] = Counter()
+    found: dict[str, list[Outcome]] = {kind: [] for kind in KINDS}
     numbers = words.only or list(range(words.cases))
-    for number, what, state, text in tqdm(outcomes(words.seed, numbers), total=len(numbers), unit="case"):
+    for number, what, outcome in tqdm(outcomes(words.seed, numbers), total=len(numbers), unit="case"):
         kind = kind_of(words.seed, number)
-        counts[kind, state] += 1
-        if state == "failed":
+        found[kind].append(outcome)
+        if words.only or outcome.state == "failed":
             again = f"python -m tests.fuzz --seed {words.seed} --only {number}"
-            tqdm.write(f"{kind}: {what[:500]!a}\n{text}\nagain: {again}\n", file=sys.stderr)
-        elif words.only:
-            print(f"{kind}: {what[:500]!a}\n{state} {text}")
-    print(f"{'':18}" + "".join(f"{state:>9}" for state in STATES))
-    for kind in [*KINDS, "all"]:
-        row = [
-            sum(n for (each, found), n in counts.items() if found == state and kind in (each, "all"))
-            for state in STATES
-        ]
-        print(f"{kind:18}" + "".join(f"{n:9}" for n in row))
-    sys.exit(any(state == "failed" for _, state in counts))
+            tqdm.write(f"{kind}: {what[:500]!a}\n{outcome.state}: {outcome.text}\nagain: {again}\n", sys.stderr)
+    print(pd.DataFrame(map(row, found.values(), found)).to_string(index=False))
+    sys.exit(any(outcome.state == "failed" for each in found.values() for outcome in each))
+
+
+def row(found: list[Outcome], kind: str) -> dict[str, object]:
+    """What came of the cases of a kind."""
+    counts = Counter(outcome.state for outcome in found)
+    return {
+        "kind": kind,
+        **{state: counts[state] for state in ("worked", "refused", "failed")},
+        "MiB at most": max((outcome.memory for outcome in found), default=0),
+    }
 
 
 if __name__ == "__main__":

@@ -64,7 +64,7 @@ def picture_of(rng: Random, kind: str) -> tuple[str, bytes]:
         exif = Image.Exif()
         exif[0x0112] = rng.choice((*range(10), 65535))
         options["exif"] = exif
-    if kind == "TIFF" and mode in ("RGB", "L"):
+    if kind == "TIFF" and mode in ("RGB", "L") and not options:  # libtiff takes not every EXIF
         options["compression"] = rng.choice(_COMPRESSIONS)
     if kind in ("GIF", "PNG", "WEBP", "TIFF") and rng.random() < 0.1:
         options |= {"save_all": True, "append_images": [image.rotate(180)]}
@@ -160,7 +160,7 @@ def predict(rng: Random, folder: Path) -> Case:
         with patch.object(Image, "MAX_IMAGE_PIXELS", _MOST_PIXELS):
             command(*words, *rng.choice(((), ("--quiet",))))
 
-    return Case(f"{words[4:]} {'; '.join(whats)}", attempt, given.name, output, others_done=True)
+    return Case(f"{words[4:]} {'; '.join(whats)}", attempt, str(folder), output, others_done=True)
 
 
 @cache

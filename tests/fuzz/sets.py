@@ -270,7 +270,10 @@ def _other_lines(data: bytes, rng: Random) -> bytes:
 
 def _other_json(data: bytes, rng: Random) -> bytes:
     """JSON, or the same as YAML, in which one value is another."""
-    content = json.loads(data)
+    try:
+        content = json.loads(data) or {"x": 0}
+    except ValueError:
+        return damaged(data, rng)
     for _ in range(rng.choice((1, 1, 3))):
         holder: Any = content
         while True:
@@ -278,14 +281,12 @@ def _other_json(data: bytes, rng: Random) -> bytes:
             if not isinstance(holder[key], dict | list) or not holder[key] or rng.random() < 0.15:
                 break
             holder = holder[key]
-        if rng.random() < 0.15:
+        if rng.random() < 0.15 and len(content) > 1:
             del holder[key]
         else:
             holder[key] = rng.choice(
                 (None, 0, -1, 3, 255, 300, 70_000, 1 << 40, 1.5, "", "x", "\0", [], [1 << 20] * 2, {}, [[]], "`0" * 99)
             )
-        if not content:
-            break
     deep = rng.random() < 0.05
     return b"[" * 100_000 if deep else json.dumps(content).encode()
 

@@ -54,6 +54,8 @@ class Outcome:
     """worked, refused or failed."""
     text: str = ""
     """The refusal, or what failed."""
+    memory: int = 0
+    """MiB that it took at most, beside what was there."""
 
 
 def try_case(case: Case, folder: Path) -> Outcome:
@@ -69,7 +71,7 @@ def try_case(case: Case, folder: Path) -> Outcome:
         return Outcome("failed", traceback.format_exc(limit=-12))
     taken = _status("VmHWM") - memory
     if taken > MEMORY:
-        return Outcome("failed", f"{taken} MiB of memory")
+        return Outcome("failed", f"{taken} MiB of memory, after: {refusal}", taken)
     own = str(case.target.relative_to(folder))
     changed = sorted({path for path, _ in _tree(folder).items() ^ before.items()})
     written = [path for path in changed if path.split("/")[0] == own and ".partial" not in path]
@@ -78,10 +80,10 @@ def try_case(case: Case, folder: Path) -> Outcome:
     if changed:
         return Outcome("failed", f"written or left behind: {changed}\nafter: {refusal}")
     if refusal is None:
-        return Outcome("worked")
+        return Outcome("worked", "", taken)
     if case.names not in refusal or len(refusal) > _LONGEST:
         return Outcome("failed", f"no sentence that names {case.names}: {refusal[:2000]}")
-    return Outcome("refused", refusal)
+    return Outcome("refused", refusal, taken)
 
 
 def command(*words: str) -> None:
