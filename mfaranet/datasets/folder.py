@@ -29,6 +29,8 @@ _EMPTY = (
 )
 _FORMAT = "other files among the images: save them as PNG or JPEG, or take them away"
 
+_SHOWN = 200
+"""Characters of a line in a message."""
 Files = dict[str, Path]
 """Files by their path within a folder, without its ending."""
 
@@ -173,7 +175,7 @@ def _by_lists(
             if key := _listed(line, images, pictures):
                 found[split].append(key)
             else:
-                text = f"{split}.txt: line {number}: no such image in {images}/: {line}"
+                text = f"{split}.txt: line {number}: no such image in {images}/: {line[:_SHOWN]}"
                 problems.append(DataError(text, _LISTS))
     return found, problems
 

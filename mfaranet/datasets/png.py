@@ -44,6 +44,7 @@ _PHOTOGRAPH = (
     "labels with very many colours: photographs, if images and labels are exchanged, or labels that were a JPEG or "
     "resized with smoothing; take the files as they were painted"
 )
+_BOMB = "files of very many pixels: make them and what belongs to them smaller, if they are what they should be"
 _MANY = 300
 """More colours than any set has classes, and fewer than any photograph has."""
 _BEGIN, _END = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR", b"IEND\xaeB`\x82"
@@ -163,6 +164,8 @@ def _decode(data: bytes, shown: str, size: Size | None, wrong_size: str) -> Imag
     width, height = (int.from_bytes(data[start : start + 4]) for start in (16, 20))
     if size and (height, width) != size:
         raise DataError(f"{shown}: wrong size {height}x{width} instead of {size[0]}x{size[1]}", wrong_size)
+    if width * height > (Image.MAX_IMAGE_PIXELS or 0):
+        raise DataError(f"{shown}: more than {Image.MAX_IMAGE_PIXELS} pixels, or says so", _BOMB)
     try:
         # Each finds what the others do not: a cut in the last bytes, a wrong checksum, pixels that are not there.
         data.rindex(_END)

@@ -91,7 +91,7 @@ def _sizes(data: bytes, rng: Random) -> bytes:
     return sealed(data) if data.startswith(b"\x89PNG") else data
 
 
-def _chunks(data: bytes, rng: Random) -> bytes:
+def of_two_pngs(data: bytes, rng: Random) -> bytes:
     """A PNG whose chunks are of two files, or in another order."""
     if not data.startswith(b"\x89PNG"):
         return data
@@ -113,7 +113,7 @@ _SPOILT: dict[str, Callable[[bytes, Random], bytes]] = {
     "damaged": damaged,
     "sealed": lambda data, rng: sealed(damaged(data, rng)) if data.startswith(b"\x89PNG") else damaged(data, rng),
     "of another size": _sizes,
-    "chunks": _chunks,
+    "of two PNGs": of_two_pngs,
     "empty": lambda *_: b"",
     "text": lambda *_: b"<html>404 Not Found</html>",
     "noise": lambda data, rng: data[: rng.randrange(16)] + rng.randbytes(rng.randrange(2000)),

@@ -20,7 +20,7 @@ from mfaranet.datasets.source import Source, voc_colours
 from mfaranet.files import atomic_folder
 from mfaranet.schema import CamVidOriginalData, CityscapesData, FolderData, Labels, PascalContextData
 from tests.fuzz.damage import damaged, sealed
-from tests.fuzz.pictures import spoilt
+from tests.fuzz.pictures import of_two_pngs, spoilt
 from tests.fuzz.trial import Case, command
 from tests.sources import COUNTS, LAYOUT, SMALL, label, picture, write_city, write_manifest, write_png
 
@@ -249,11 +249,23 @@ def _png(pixels: Any, mode: str | None = None) -> bytes:
 
 def _other_picture(data: bytes, rng: Random) -> bytes:
     """Another picture: of other ids, another size or kind, or the label of some other program."""
+    if rng.random() < 0.05:
+        return _bomb()
+    if rng.random() < 0.1:
+        return of_two_pngs(data, rng)
     size = rng.choice((SMALL, SMALL, SMALL[::-1], (1, 1), (1000, 3)))
     ids = label(size, rng.choice((1, 2, 20, 33, 256)))
     colours = np.array(voc_colours(256), np.uint8)[ids]
     pixels = rng.choice((ids, 255 - ids, colours, picture(size, 1), np.dstack([colours, ids]), ids * 0, ids * 0 + 255))
     return _png(pixels, rng.choice((None, None, "P", "1", "LA", "RGB")))
+
+
+@cache
+def _bomb() -> bytes:
+    """A label of more pixels than Pillow trusts, which takes no room."""
+    buffer = io.BytesIO()
+    Image.new("L", (13_000, 13_000)).save(buffer, "PNG")
+    return buffer.getvalue()
 
 
 def _other_lines(data: bytes, rng: Random) -> bytes:
