@@ -49,6 +49,8 @@ _MANY = 300
 """More colours than any set has classes, and fewer than any photograph has."""
 _BEGIN, _END = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR", b"IEND\xaeB`\x82"
 _OTHERS = ("JPEG", "BMP", "GIF", "TIFF", "WEBP")
+_MODES = {0: ("1", "L"), 2: ("RGB",), 3: ("P",)}
+"""Of pictures of 8 bits and less as Pillow reads them, by the header's number for the kind of colour."""
 _COLOURS = {0: "grey", 2: "RGB", 3: "palette", 4: "grey with alpha", 6: "RGB with alpha"}
 
 
@@ -172,6 +174,9 @@ def _decode(data: bytes, shown: str, size: Size | None, wrong_size: str) -> Imag
         Image.open(io.BytesIO(data), formats=["PNG"]).verify()
         image = Image.open(io.BytesIO(data), formats=["PNG"])
         image.load()
+        # A second header further on would hold.
+        if image.size != (width, height) or image.mode not in _MODES[data[25]]:
+            raise ValueError("two headers")
     except Exception:  # Pillow raises half a dozen kinds on corrupt files
         raise DataError(f"{shown}: unreadable or truncated PNG", CORRUPT) from None
     return image
