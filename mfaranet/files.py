@@ -102,7 +102,7 @@ def _check_extent(data: bytes) -> None:
         anchor, extent = getattr(event, "anchor", None), 1
         if isinstance(event, yaml.CollectionStartEvent):
             open_.append((anchor, 1))
-            extent = 0
+            anchor, extent = None, 0
         elif isinstance(event, yaml.CollectionEndEvent):
             anchor, extent = open_.pop()
         elif isinstance(event, yaml.AliasEvent):

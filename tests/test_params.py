@@ -187,6 +187,47 @@ def test_a_missing_or_broken_file(tmp_path: Path) -> None:
         load(tmp_path / "params.yaml")
 
 
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("run: {}\nrun: {}\n", "a key stands there twice"),
+        ("a: &a [x, *a]\n", "or one in itself"),
+        (
+            "".join(f"b{n}: &b{n} [{', '.join([f'*b{n - 1}' if n else 'x'] * 10)}]\n" for n in range(9)),
+            "1000000 values",
+        ),
+        ("[" * 100_000, "more than 100 levels"),
+        ("a: 2020-13-45\n", "month must be in 1..12"),
+        ("a: !!timestamp x\n", "is not valid YAML"),
+    ],
+)
+def test_yaml_that_no_settings_are_is_refused_at_once(tmp_path: Path, text: str, message: str) -> None:
+    (tmp_path / "params.yaml").write_text(text)
+    with pytest.raises(InputError, match=message):
+        load(tmp_path / "params.yaml")
+
+
+def test_yaml_values_that_settings_have_not(tmp_path: Path) -> None:
+    """Anchors are taken."""
+    path = changed(tmp_path, "train", "seed", value="VALUE")
+    text = path.read_text()
+    for value, message in (
+        ("2020-01-01", r"datetime\.date\(2020, 1, 1\) is a date to YAML; put it in quotes"),
+        ("!!binary aGVsbG8=", "is a bytes to YAML"),
+        (".nan", r"train\.seed: Input should be"),
+        ("0x" + "f" * 6000, "Exceeds the limit"),
+        ("x" * 100_000, r"\(got 'x+\.\.\.x+'\)"),
+    ):
+        path.write_text(text.replace("VALUE", value))
+        with pytest.raises(InputError, match=message) as refused:
+            load(path)
+        assert len(str(refused.value)) < 200 * len(str(refused.value).splitlines())
+    path.write_text(
+        text.replace("seed: VALUE", "seed: &seed 7").replace("validate_every: 1\n", "validate_every: *seed\n")
+    )
+    assert load(path).train["validate_every"] == 7
+
+
 def test_seeds_are_those_of_the_name_that_differ_in_nothing_else(tmp_path: Path, params: Params) -> None:
     assert params.seeds("base") == ["base", "base_seed_1", "base_seed_2"]
     assert params.seeds("base_seed_1") == ["base_seed_1"]

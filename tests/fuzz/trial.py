@@ -8,6 +8,7 @@ MEMORY. A command line ends with exit status 0 or with 1 and a line that begins 
 import faulthandler
 import hashlib
 import io
+import os
 import resource
 import sys
 import traceback
@@ -93,7 +94,9 @@ def command(*words: str) -> None:
         InputError: what it says it is.
     """
     out, err = io.TextIOWrapper(io.BytesIO(), "utf-8"), io.TextIOWrapper(io.BytesIO(), "utf-8", "backslashreplace")
-    with patch.object(sys, "argv", ["mfaranet", *words]), redirect_stdout(out), redirect_stderr(err):
+    words_there = patch.object(sys, "argv", ["mfaranet", *words])
+    # Options set variables, which are not for the next case.
+    with words_there, patch.dict(os.environ), redirect_stdout(out), redirect_stderr(err):
         try:
             main()
         except SystemExit as ended:
