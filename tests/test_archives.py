@@ -45,6 +45,21 @@ def test_links_and_devices_are_refused(tmp_path: Path, kind: bytes) -> None:
         extract(tmp_path / "bad.zip", tmp_path / "folder", (".png",))
 
 
+def test_a_file_larger_than_any_is_refused_before_it_is_written(tmp_path: Path) -> None:
+    member = tarfile.TarInfo("a.png")
+    member.size = 8 << 40
+    (tmp_path / "bomb.tar").write_bytes(member.tobuf(tarfile.GNU_FORMAT) + bytes(1024))
+    with pytest.raises(InputError, match=r"bomb\.tar: member a\.png says that it has 8796093022208 bytes"):
+        extract(tmp_path / "bomb.tar", tmp_path / "folder", (".png",))
+
+
+@pytest.mark.parametrize("name", ["n" * 300 + ".png", "a.png/b.png"])
+def test_a_name_that_no_disk_takes_is_told(tmp_path: Path, name: str) -> None:
+    bad = tar_with(tmp_path / "bad.tar", ("a.png", tarfile.REGTYPE, ""), (name, tarfile.REGTYPE, ""))
+    with pytest.raises(InputError, match=r"bad\.tar: member .* cannot be written \("):
+        extract(bad, tmp_path / "folder", (".png",))
+
+
 def test_a_cut_archive_is_corrupt(tmp_path: Path) -> None:
     town = write_city(tmp_path / "town")
     for form in ("tar", "gztar", "xztar"):

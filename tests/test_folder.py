@@ -193,7 +193,25 @@ def from_one(streets: Path) -> None:
     write(streets, lambda ids: as_grey(np.where(ids == 255, 0, ids + 1).astype(np.uint8)))
 
 
+def two_headers(root: Path) -> None:
+    """A PNG that says grey first, and RGB then."""
+    grey, colour = root / "masks/train/one.png", root / "two.png"
+    save(Image.fromarray(np.zeros((*SIZES[0], 3), np.uint8)), colour)
+    grey.write_bytes(grey.read_bytes()[:33] + colour.read_bytes()[8:])
+
+
 FAULTS: dict[str, tuple[Callable[[Path], object], list[str]]] = {
+    "two headers": (two_headers, ["masks/train/one.png: unreadable or truncated PNG"]),
+    "a name that is not UTF-8": (
+        lambda root: [
+            (root / f"{kind}/train/small.png").rename(root / f"{kind}/train/\udcff.png") for kind in ("images", "masks")
+        ],
+        ["'\\udcff': a name that is not UTF-8", "rename these files"],
+    ),
+    "a list of paths that are none": (
+        lambda root: (root / "val.txt").write_text("images/\n.\n/\n"),
+        [f"val.txt: line {number}: no such image in images/" for number in (1, 2, 3)],
+    ),
     "unknown id": (
         lambda root: one_value(root, 7, "train/one.png", "val/x.png"),
         ["2 labels (masks/train/one.png, masks/val/x.png): label id 7 at 12 pixels: stands for no class"],

@@ -130,6 +130,13 @@ def test_a_pickle_that_could_run_code_is_refused(tmp_path: Path) -> None:
         mfaranet.load_official_checkpoint(model, tmp_path / "nothing.pth")
 
 
+def test_a_file_that_holds_itself_is_refused() -> None:
+    content: dict[str, Any] = {"epoch": 1}
+    content["model"] = content
+    with pytest.raises(InputError, match="holds no state dict of tensors"):
+        mfaranet.load_official_checkpoint(mfaranet.get_model("edanet"), content)
+
+
 WRAPPERS = ["state_dict", "model_state_dict", "model", "net", "segmenter"]
 PREFIXES = ["module.", "model.", "_orig_mod.", "module.module.", "module._orig_mod.", "_orig_mod.module."]
 

@@ -172,6 +172,15 @@ def other_numbers(root: Path) -> None:
         (two_forms, "labels are wanted once"),
         (lambda root: shutil.rmtree(root / "trainval"), "found: none"),
         (lambda root: shutil.rmtree(root / "VOCdevkit"), "holds no VOC 2010"),
+        (lambda root: (root / "VOCdevkit/VOC2010/ImageSets/Main/val.txt").unlink(), "holds no VOC 2010"),
+        (
+            lambda root: (root / "VOCdevkit/VOC2010/ImageSets/Main/val.txt").write_text("n" * 300),
+            "listed in val.txt, but missing",
+        ),
+        (
+            lambda root: savemat(root / "trainval/2008_000002.mat", {"LabelMap": np.zeros((0, 0), np.uint8)}),
+            "2008_000002.mat: no map of categories 0..459",
+        ),
         (other_numbers, "2008_000002.mat: no map of categories 0..459"),
         (
             lambda root: (root / "trainval/2008_000002.mat").write_bytes(b"no"),
@@ -198,3 +207,10 @@ def test_a_wrong_merged_file(tmp_path: Path) -> None:
     (root / MERGED).write_text("{}")
     with pytest.raises(InputError, match="is not the merged JSON of PASCAL in Detail"):
         made(root, tmp_path / "out")
+    write_json(root)
+    text = (root / MERGED).read_text()
+    for wrong in (text.replace("[37, 50]", "[1048576, 1048576]"), text.replace('"height": 37', '"height": -1')):
+        (root / MERGED).write_text(wrong)
+        assert "2008_000002: no mask of its size can be read" in refused(
+            lambda: made(root, tmp_path / "out"), tmp_path / "out"
+        )
