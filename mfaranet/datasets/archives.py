@@ -48,8 +48,10 @@ def extract(archive: Path, folder: Path, suffixes: tuple[str, ...]) -> None:
         raise
     except _CORRUPT as error:
         raise InputError(f"{archive} is corrupt ({error}); download it again") from None
-    except OSError as error:  # bz2's, which have no text of the system, or of the file itself
-        raise InputError(f"{archive} cannot be read ({error.strerror or error}); download it again") from None
+    except OSError as error:  # of the disk, or bz2's of what is corrupt
+        raise InputError(
+            f"{archive} cannot be extracted ({error.strerror or error}); make room on the disk, or download it again"
+        ) from None
     except (RuntimeError, NotImplementedError) as error:  # zipfile's for a password and for a method it does not have
         raise InputError(f"{archive} cannot be extracted here ({error}); do it by hand and give the folder") from None
 
@@ -74,7 +76,8 @@ def _write(opened: Callable[[], IO[bytes] | None] | None, size: int, target: Pat
             target.parent.mkdir(parents=True, exist_ok=True)
             if not 0 <= size <= min(_LARGEST, shutil.disk_usage(target.parent).free):
                 raise InputError(
-                    f"{member} says that it has {size} bytes, more than there can be; do not use this archive"
+                    f"{member} says that it has {size} bytes, more than a file of a data set has, or than the disk has "
+                    "room for; do not use this archive, or make room"
                 )
             file = target.open("wb")
         except OSError as error:

@@ -15,64 +15,16 @@ from tests.fuzz.damage import damaged
 from tests.fuzz.trial import FILE, Case
 
 _SUFFIXES = (".png", ".txt")
+# fmt: off
 _NAMES = (
-    *(
-        "../x.png",
-        "a/../../x.png",
-        "a/../x.png",
-        "./x.png",
-        "a//x.png",
-        "/{}/x.png",
-        "//{}/x.png",
-        "C:\\x.png",
-        "a\\..\\x.png",
-    ),
-    *(
-        "\\\\host\\x.png",
-        "..\\x.png",
-        "-rf.png",
-        "--.png",
-        "a\nb.png",
-        "\r.png",
-        "\x1b[1m.png",
-        "a\0b.png",
-        " .png",
-        ".png",
-        "..png",
-    ),
-    *(
-        "é.png",
-        "e\u0301.png",
-        "\udcff.png",
-        "\u202egnp.png",
-        "n" * 251 + ".png",
-        "n" * 252 + ".png",
-        "n" * 5000 + ".png",
-    ),
-    *(
-        "d/" * 100 + "x.png",
-        "d/" * 3000 + "x.png",
-        "A.PNG",
-        "a.png",
-        "a.Png",
-        "a.png/b.png",
-        "a.png/",
-        "b.txt/",
-        "con.png",
-        "x.png.",
-    ),
-    *(
-        "__MACOSX/a.png",
-        "__MACOSX/._a.png",
-        ".hidden/a.png",
-        "Thumbs.db",
-        "*.png",
-        "~/x.png",
-        "$HOME/x.png",
-        "%s{}.png",
-        "",
-    ),
+    "../x.png", "a/../../x.png", "a/../x.png", "./x.png", "a//x.png", "/{}/x.png", "//{}/x.png", "C:\\x.png",
+    "a\\..\\x.png", "\\\\host\\x.png", "..\\x.png", "-rf.png", "--.png", "a\nb.png", "\r.png", "\x1b[1m.png",
+    "a\0b.png", " .png", ".png", "..png", "é.png", "e\u0301.png", "\udcff.png", "\u202egnp.png", "n" * 251 + ".png",
+    "n" * 252 + ".png", "n" * 5000 + ".png", "d/" * 100 + "x.png", "d/" * 3000 + "x.png", "A.PNG", "a.png", "a.Png",
+    "a.png/b.png", "a.png/", "b.txt/", "con.png", "x.png.", "__MACOSX/a.png", "__MACOSX/._a.png", ".hidden/a.png",
+    "Thumbs.db", "*.png", "~/x.png", "$HOME/x.png", "%s{}.png", "",
 )
+# fmt: on
 _ZIPPED = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA)
 _TYPES = (
     *(tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.CHRTYPE, tarfile.BLKTYPE, tarfile.FIFOTYPE, tarfile.DIRTYPE),

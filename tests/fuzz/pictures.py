@@ -33,18 +33,11 @@ _MODES = {
 }
 _COMPRESSIONS = (None, "tiff_lzw", "tiff_adobe_deflate", "packbits", "jpeg")
 _ENDINGS = ["png", "jpg", "webp", "avif", "tif", "jp2", "bmp", "gif", "ppm", "txt"]
+# fmt: off
 _ODD_NAMES = (
-    b"-o",
-    b"a\nb",
-    b"\xff\xfe",
-    b"n" * 240,
-    b" ",
-    "é".encode(),
-    b"%s{0}",
-    b"[a]",
-    b"con",
-    b"a" * 100 + b"\x1b[1m",
+    b"-o", b"a\nb", b"\xff\xfe", b"n" * 240, b" ", "é".encode(), b"%s{0}", b"[a]", b"con", b"a" * 100 + b"\x1b[1m",
 )
+# fmt: on
 _MOST_PIXELS = 1 << 18
 """Of what `predict` may be given here: through a network go no 80 million in the time of a case."""
 

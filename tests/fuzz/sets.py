@@ -22,77 +22,18 @@ from tests.fuzz.trial import Case, command
 from tests.sources import SMALL, label, picture
 
 # What lists and tables may hold, as it stands in the file.
+# fmt: off
 _LINES = (
-    *(
-        b".",
-        b"..",
-        b"/",
-        b"//",
-        b"images/",
-        b"images",
-        b"./",
-        b"\\",
-        b"a/",
-        b"../../etc/passwd",
-        b"/etc/passwd",
-        b"C:\\x.png",
-    ),
-    *(
-        b"train_0",
-        b"train_0 train_0",
-        b"train_0 train_1",
-        b"train_0.png val_0.png",
-        b"train/train_0.png",
-        b"TRAIN_0.PNG",
-    ),
-    *(
-        b"\0",
-        b"train_0\0",
-        b"\xff",
-        b"\xef\xbb\xbftrain_0",
-        b"\x85",
-        b"\xe2\x80\xa8",
-        b"\t",
-        b"#",
-        b"# x",
-        b"n" * 300,
-        b"n" * 5000,
-    ),
-    *(
-        b"n/" * 3000,
-        b"a " * 20_000,
-        b" " * 100_000,
-        b"x" * 1_000_000,
-        b"-rf",
-        b"*",
-        b"[a-",
-        b"%s{}",
-        b"\x1b[1m",
-        b"a\rb",
-        b'"',
-    ),
-    *(
-        b"name,id,r,g,b",
-        b"x",
-        b"x,1",
-        b",,,,",
-        b"x,0,0,0,0",
-        b"x,300,-1,0,0",
-        b"x,1e9,1,1,1",
-        b"ignore,,,,",
-        b'"open',
-        b"x" * 200_000,
-    ),
-    *(
-        b"road,0,0,0,10",
-        b"y," + b"9" * 5000,
-        b"ignore,1,,,",
-        b"z,0,1,2,3,4,5",
-        b"Sky,128,128,128",
-        b"Sky,1,1,1",
-        b"Sky,x",
-    ),
+    b".", b"..", b"/", b"//", b"images/", b"images", b"./", b"\\", b"a/", b"../../etc/passwd", b"/etc/passwd",
+    b"C:\\x.png", b"train_0", b"train_0 train_0", b"train_0 train_1", b"train_0.png val_0.png", b"train/train_0.png",
+    b"TRAIN_0.PNG", b"\0", b"train_0\0", b"\xff", b"\xef\xbb\xbftrain_0", b"\x85", b"\xe2\x80\xa8", b"\t", b"#",
+    b"# x", b"n" * 300, b"n" * 5000, b"n/" * 3000, b"a " * 20_000, b" " * 100_000, b"x" * 1_000_000, b"-rf", b"*",
+    b"[a-", b"%s{}", b"\x1b[1m", b"a\rb", b'"', b"name,id,r,g,b", b"x", b"x,1", b",,,,", b"x,0,0,0,0",
+    b"x,300,-1,0,0", b"x,1e9,1,1,1", b"ignore,,,,", b'"open', b"x" * 200_000, b"road,0,0,0,10", b"y," + b"9" * 5000,
+    b"ignore,1,,,", b"z,0,1,2,3,4,5", b"Sky,128,128,128", b"Sky,1,1,1", b"Sky,x",
+    b"0" * 64 + b"  train/x.png", b"0" * 64 + b"  " + b"n" * 5000, b"0  ../x", b"0" * 64 + b" *train.txt",
 )
+# fmt: on
 _ENDS = (b"\n", b"\r\n", b"\r", b"\n\n", b" \n", b"\x0b", b"\0\n", b"")
 
 
@@ -172,21 +113,12 @@ _EDITS: dict[str, Callable[[bytes, Random], bytes]] = {
     ".yaml": _other_json,
     "": _other_lines,
 }
+# fmt: off
 _NEW_NAMES = (
-    b"-x",
-    b"a\nb",
-    b"\xff",
-    b"n" * 240,
-    b" ",
-    b".x",
-    b"TRAIN_0",
-    b"a__b",
-    b"x.y",
-    "é".encode(),
-    "e\u0301".encode(),
-    b"[a]",
-    b"\x1b[1m",
+    b"-x", b"a\nb", b"\xff", b"n" * 240, b" ", b".x", b"TRAIN_0", b"a__b", b"x.y", "é".encode(), "e\u0301".encode(),
+    b"[a]", b"\x1b[1m",
 )
+# fmt: on
 
 
 def _change(files: dict[str, bytes], rng: Random) -> str:

@@ -16,45 +16,18 @@ _TEXT = (Path(__file__).parents[2] / "params.yaml").read_text(encoding="utf-8")
 _PLACE = "PLACE_OF_THE_VALUE"
 _BOMB = "".join(f"  b{n}: &b{n} [{', '.join([f'*b{n - 1}' if n else 'x'] * 10)}]\n" for n in range(12))
 # As they are written in YAML.
+# fmt: off
 _VALUES = (
-    *("null", "true", "0", "1", "-1", "0.5", "1e400", "-0.0", ".nan", ".inf", "-.inf", "1_000", "0o17", "1:30:00"),
-    *(
-        '""',
-        "' '",
-        "x",
-        "sample",
-        "base",
-        "'" + "x" * 100_000 + "'",
-        '"\\0"',
-        '"\\uD800"',
-        '"\\e[1m"',
-        '"a\\nb"',
-        "~/x",
-        "$HOME",
-    ),
-    *("[]", "[1]", "[1, 2]", "[[1, 2], [3]]", "[x, x]", "[null]", "[" * 50 + "]" * 50, "[" * 5000 + "]" * 5000),
-    *(
-        "{}",
-        "{a: 1}",
-        "{1: 2}",
-        "{null: null}",
-        "{[1, 2]: 3}",
-        "{? {a: 1} : 2}",
-        "{a: {a: {a: {}}}}",
-        "{2020-01-01: 1}",
-    ),
-    *("2020-01-01", "2020-13-45", "2020-01-01T25:61:61Z", "!!binary aGVsbG8=", "!!binary ?", "!!set {a, b}"),
-    *("!!int x", "!!float x", "!!bool x", "!!timestamp x", "!!omap [a: 1]", "!!pairs [a: 1]", "!!str 1", "!unknown x"),
-    *(
-        "!!python/object/apply:os.system [true]",
-        "*nothing",
-        "&a [*a]",
-        "&a {b: *a}",
-        "9" * 30,
-        "9" * 5000,
-        "0x" + "f" * 6000,
-    ),
+    "null", "true", "0", "1", "-1", "0.5", "1e400", "-0.0", ".nan", ".inf", "-.inf", "1_000", "0o17", "1:30:00", '""',
+    "' '", "x", "sample", "base", "'" + "x" * 100_000 + "'", '"\\0"', '"\\uD800"', '"\\e[1m"', '"a\\nb"', "~/x",
+    "$HOME", "[]", "[1]", "[1, 2]", "[[1, 2], [3]]", "[x, x]", "[null]", "[" * 50 + "]" * 50, "[" * 5000 + "]" * 5000,
+    "{}", "{a: 1}", "{1: 2}", "{null: null}", "{[1, 2]: 3}", "{? {a: 1} : 2}", "{a: {a: {a: {}}}}", "{2020-01-01: 1}",
+    "2020-01-01", "2020-13-45", "2020-01-01T25:61:61Z", "!!binary aGVsbG8=", "!!binary ?", "!!set {a, b}", "!!int x",
+    "!!float x", "!!bool x", "!!timestamp x", "!!omap [a: 1]", "!!pairs [a: 1]", "!!str 1", "!unknown x",
+    "!!python/object/apply:os.system [true]", "*nothing", "&a [*a]", "&a {b: *a}", "9" * 30, "9" * 5000,
+    "0x" + "f" * 6000,
 )
+# fmt: on
 
 
 def _paths(content: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
