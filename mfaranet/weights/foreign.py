@@ -59,12 +59,17 @@ def entries_of(content: Mapping[str, Any], where: str) -> dict[str, Tensor]:
     state = content
     for _ in range(_MOST_WRAPPERS):
         state = next((state[key] for key in _WRAPPERS if isinstance(state.get(key), Mapping)), state)
-    if not state or not all(isinstance(value, Tensor) for value in state.values()):
+    if not state or not all(map(_is_plain, state.values())):
         raise InputError(f"{where} holds no state dict of tensors; is it the right file?")
     entries = {_PREFIXES.sub("", str(key)): tensor for key, tensor in state.items()}
     if len(entries) < len(state):
         raise InputError(f"{where} holds an entry twice, with and without module., model. or _orig_mod.; take one out")
     return entries
+
+
+def _is_plain(value: Any) -> bool:
+    """Whether it is a tensor with a number for each of its places: no sparse one, and none of shapes alone."""
+    return isinstance(value, Tensor) and value.layout == torch.strided and not value.is_meta
 
 
 def renamed(name: str, rules: Names) -> str:
