@@ -36,6 +36,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     git(tmp_path, "add", ".")
     git(tmp_path, "-c", "user.name=test", "-c", "user.email=test@example.invalid", "commit", "-qm", "start")
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=2**40))  # whatever this machine has
     for name in ("CITYSCAPES_DATASET", "MFARANET_CAMVID", "MFARANET_CAMVID_ORIGINAL", "MFARANET_PASCAL_CONTEXT"):
         monkeypatch.delenv(name, raising=False)
     return tmp_path
