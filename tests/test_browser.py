@@ -1,41 +1,25 @@
 """The pages in a browser: what a reader, a keyboard, a telephone and a screen reader meet."""
 
-import shutil
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
+from browser import CHROMIUM, OPTIONS, WIDTHS, Scheme, assert_fits, watch
 from pages import EVIL, write_hard_page, write_other_pages
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from mfaranet.report.stored import Stored
-
-Scheme = Literal["light", "dark"]
-CHROMIUM = shutil.which("chromium")
-WIDTHS = (1280, 390)
-# As root it has no sandbox; and it shall look for nothing in the network.
-OPTIONS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-]
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed")
 
 
 @dataclass
 class Report:
-    """A page, and what it complained of and asked for."""
+    """A page, and what it is made of."""
 
     page: Page
     stored: Stored
-    complaints: list[str] = field(default_factory=list)
-    requests: list[str] = field(default_factory=list)
 
 
 @pytest.fixture(scope="module")
@@ -56,16 +40,11 @@ def file(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Stored]:
 def report(browser: Browser, file: tuple[Path, Stored]) -> Iterator[Report]:
     """Opened once for all tests, which leave it as they found it."""
     page = browser.new_page(viewport={"width": WIDTHS[0], "height": 900}, color_scheme="light")
-    opened = Report(page, file[1])
-    page.on("console", lambda message: opened.complaints.append(message.text))
-    page.on("pageerror", lambda error: opened.complaints.append(str(error)))
-    page.on("request", lambda request: opened.requests.append(request.url))
-    page.on("dialog", lambda dialog: (opened.complaints.append(dialog.message), dialog.dismiss()))
+    watched = watch(page)
     page.goto(file[0].as_uri())
     page.wait_for_selector("html[data-ready]")
-    yield opened
-    assert opened.complaints == []
-    assert [url for url in opened.requests if not url.startswith(("file:", "data:", "blob:"))] == []
+    yield Report(page, file[1])
+    watched.assert_quiet("file:", "data:", "blob:")
     page.close()
 
 
@@ -162,15 +141,3 @@ def test_so_do_the_others(browser: Browser, file: tuple[Path, Stored], name: str
             assert_fits(page, width, scheme)
     assert EVIL in page.locator("body").inner_text() or name == "index"
     page.close()
-
-
-def assert_fits(page: Page, width: int, scheme: Scheme) -> None:
-    """Nothing overflows the page, its ground is as bright as it should be, and axe finds no serious fault."""
-    page.set_viewport_size({"width": width, "height": 900})
-    page.emulate_media(color_scheme=scheme)
-    assert page.evaluate("document.documentElement.scrollWidth") <= width
-    ground = page.evaluate("getComputedStyle(document.body).backgroundColor")
-    assert (sum(map(int, ground[4:-1].split(","))) < 3 * 128) == (scheme == "dark")
-    found = Axe().run(page).response["violations"]
-    serious = [each for each in found if each["impact"] in ("serious", "critical")]
-    assert [(each["id"], [node["html"][:200] for node in each["nodes"][:3]]) for each in serious] == []

@@ -14,7 +14,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.error import HTTPError
@@ -23,14 +23,13 @@ from urllib.request import urlopen
 
 import numpy as np
 import pytest
-from axe_playwright_python.sync_playwright import Axe
+from browser import CHROMIUM, OPTIONS, WIDTHS, Scheme, assert_fits, watch
 from numpy.typing import NDArray
 from PIL import Image
 from playwright.sync_api import Page, expect, sync_playwright
 from starlette.requests import Request
 from starlette.responses import StreamingResponse
 from starlette.types import Message
-from test_browser import CHROMIUM, OPTIONS, WIDTHS
 from test_outputs import film
 from toy import save_checkpoint, scene
 from typer.testing import CliRunner
@@ -209,8 +208,6 @@ class Demo:
 
     address: str
     page: Page
-    complaints: list[str] = field(default_factory=list)
-    requests: list[str] = field(default_factory=list)
 
     def take(self, file: Path) -> None:
         self.page.locator("#file").set_input_files(file)
@@ -231,14 +228,11 @@ def demo(address: str) -> Iterator[Demo]:
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=[*OPTIONS, *FAKE_CAMERA])
         demo = Demo(address, browser.new_page(viewport={"width": WIDTHS[0], "height": 900}))
-        demo.page.on("console", lambda message: demo.complaints.append(message.text))
-        demo.page.on("pageerror", lambda error: demo.complaints.append(str(error)))
-        demo.page.on("request", lambda request: demo.requests.append(request.url))
+        watched = watch(demo.page)
         demo.page.goto(address)
         demo.page.wait_for_selector("html[data-ready]")
         yield demo
-        assert demo.complaints == []
-        assert [url for url in demo.requests if not url.startswith((f"{address}/", "data:"))] == []
+        watched.assert_quiet(f"{address}/", "data:")
         browser.close()
 
 
@@ -316,18 +310,13 @@ def test_the_camera_is_seen_until_it_is_stopped(demo: Demo, folder: Path) -> Non
 @in_browser
 @pytest.mark.parametrize("width", WIDTHS)
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_the_page_fits_and_is_accessible(demo: Demo, folder: Path, width: int, scheme: Any) -> None:
+def test_the_page_fits_and_is_accessible(demo: Demo, folder: Path, width: int, scheme: Scheme) -> None:
     page = demo.page
-    page.set_viewport_size({"width": width, "height": 900})
-    page.emulate_media(color_scheme=scheme)
     demo.take(folder / "broken.mp4")
     demo.problem().not_to_be_empty()
     demo.take(folder / "film.mp4")
     expect(page.locator("#replay")).to_be_visible()
-    assert page.evaluate("document.documentElement.scrollWidth") <= width
-    found = Axe().run(page).response["violations"]
-    serious = [each for each in found if each["impact"] in ("serious", "critical")]
-    assert [(each["id"], [node["html"][:200] for node in each["nodes"][:3]]) for each in serious] == []
+    assert_fits(page, width, scheme)
 
 
 # And at the end
