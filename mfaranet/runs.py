@@ -53,5 +53,10 @@ def list_runs() -> list[str]:
 
 
 def run_folder(dataset: str, experiment: str) -> Path:
-    """Where the stage train leaves its checkpoints, as workflow.common.Paths has it."""
+    """Where the stage train leaves its checkpoints."""
     return Path("runs", dataset, "train", experiment)
+
+
+def predictions_folder(dataset: str, experiment: str) -> Path:
+    """Where the stage evaluate leaves its label maps, in a folder for each protocol."""
+    return Path("runs", dataset, "evaluate", experiment)

@@ -13,6 +13,7 @@ import mfaranet
 from mfaranet.errors import InputError, report_errors
 from mfaranet.files import read_json as read_json
 from mfaranet.files import write_json
+from mfaranet.runs import predictions_folder, run_folder
 from workflow.gpus import hold_gpus
 from workflow.planned import Planned
 from workflow.running import announced
@@ -31,10 +32,10 @@ class Paths:
         self.data = Path("data", dataset)
         self.decoded = Path("data", f"{dataset}-decoded.json")
         self.weights = Path("runs", dataset, "weights")
-        self.checkpoints = Path("runs", dataset, "train", experiment)
+        self.checkpoints = run_folder(dataset, experiment)
         self.times = Path("runs", dataset, "times", f"{experiment}.csv")
         self.resume = Path("runs", dataset, "resume", experiment)
-        self.predictions = Path("runs", dataset, "evaluate", experiment)
+        self.predictions = predictions_folder(dataset, experiment)
         self.submission = Path("runs", dataset, "submission", experiment)
         self.results = Path("results", dataset)
         self.training = self.results / "train" / experiment

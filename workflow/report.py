@@ -5,8 +5,8 @@ import typer
 from mfaranet.files import write_json
 from mfaranet.report.content import BASE
 from mfaranet.report.index import card
+from mfaranet.report.layers import find_pictures
 from mfaranet.report.page import write_report
-from mfaranet.report.pictures import draw
 from mfaranet.report.stored import Stored
 from mfaranet.tables.settings import ReportSettings
 from workflow.common import Paths, start
@@ -18,10 +18,7 @@ def main(dataset: str = typer.Argument(help="a data set of params.yaml")) -> Non
     settings: ReportSettings = Planned.read("report", dataset).part("report", ReportSettings)
     paths, protocol = Paths(dataset, BASE), settings.shown.protocol
     stored = Stored(paths.results)
-    predicted = paths.predictions / protocol
-    pictures = None
-    if predicted.exists() and BASE in stored.runs:
-        pictures = draw(paths.data, stored.runs[BASE]["split"], predicted, settings.figures.pictures)
+    pictures = find_pictures(stored, paths.data, paths.predictions / protocol, settings.figures.pictures)
     write_report(paths.report, stored, settings, pictures)
     write_json(paths.card, card(stored, protocol))
     typer.echo(f"report: {paths.report}")

@@ -4,8 +4,9 @@ from pathlib import Path
 
 from mfaranet.params import Params, load
 from mfaranet.report.content import BASE
-from mfaranet.report.layers import Pictures
+from mfaranet.report.layers import Pictures, find_pictures
 from mfaranet.report.stored import Stored
+from mfaranet.runs import predictions_folder
 
 
 def make_report(dataset: str, output: Path) -> None:
@@ -42,14 +43,8 @@ def make_difference(dataset: str, revision: str, output: Path) -> None:
 
 def _predictions(params: Params, dataset: str) -> Path:
     """Of base, by the protocol that is shown."""
-    return Path("runs", dataset, "evaluate", BASE, params.shown.protocol)
+    return predictions_folder(dataset, BASE) / params.shown.protocol
 
 
 def _pictures(params: Params, stored: Stored, predicted: Path) -> Pictures | None:
-    """Of some predictions; None where they or the data are not here."""
-    data = Path("data", stored.dataset)
-    if BASE not in stored.runs or not predicted.exists() or not data.exists():
-        return None
-    from mfaranet.report.pictures import draw  # torch, where there is something to draw
-
-    return draw(data, stored.runs[BASE]["split"], predicted, params.figures.pictures)
+    return find_pictures(stored, Path("data", stored.dataset), predicted, params.figures.pictures)
