@@ -151,15 +151,13 @@ class Params(Strict):
             for name, table in tables.items()
             if isinstance(table, ComparisonTable)
         }
-        drawn = self.drawn()
         return ReportSettings(
             form=self.profile(dataset).data.form,
             tables=list(tables),
             networks=sorted(networks, key=lambda name: not networks[name]),
             classes=[name for name, table in tables.items() if isinstance(table, PerClassTable)],
-            figures=drawn,
+            figures=self.drawn(),
             shown=self.shown,
-            ablations=drawn.ablations,
         )
 
     def settings(self, dataset: str, experiment: str) -> Settings:

@@ -5,7 +5,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from mfaranet.report.stored import Cell, Stored, StoredTable
+from mfaranet.report.stored import Stored, StoredTable
+from mfaranet.tables.cells import Cell
 
 BASE = "base"
 OURS = ("MFARANet", "MFARANet-Pruned")

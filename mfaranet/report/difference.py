@@ -12,7 +12,8 @@ from mfaranet.files import write_text
 from mfaranet.report import charts
 from mfaranet.report.layers import Pictures
 from mfaranet.report.page import templates
-from mfaranet.report.stored import CURVES, Cell, Stored, StoredTable
+from mfaranet.report.stored import CURVES, Stored, StoredTable
+from mfaranet.tables.cells import Cell
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,6 @@ import base64
 import gzip
 import json
 from collections.abc import Sequence
-from functools import cache
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -36,7 +35,7 @@ def write_report(path: Path, stored: Stored, settings: ReportSettings, pictures:
     plan = stored.runs.get(content.BASE, {}).get("plan", {})  # runs of earlier versions have none
     protocol = settings.shown.protocol
     scores = content.scores(tables, protocol)
-    differences = content.differences(scores, settings.ablations)
+    differences = content.differences(scores, settings.figures.ablations)
     page = templates().get_template("report.html.j2")
     text = page.render(
         title=f"MFARANet on {stored.dataset}",
@@ -54,6 +53,8 @@ def write_report(path: Path, stored: Stored, settings: ReportSettings, pictures:
         facts=content.environment(stored),
         parameters=yaml.safe_dump(plan["settings"], sort_keys=False) if plan else "",
         citations=_citations(settings.form),
+        script=Markup(_asset("report.js")),
+        grid=_grid(),
         origins=packed({table.name: _origins(table) for table in tables}),
     )
     write_text(path, text)
@@ -69,7 +70,7 @@ def templates() -> Environment:
         lstrip_blocks=True,
     )
     made.filters["script"] = _script
-    made.globals.update(style=Markup(_asset("report.css")), script=Markup(_asset("report.js")), grid=_grid())
+    made.globals["style"] = Markup(_asset("report.css"))
     return made
 
 
@@ -121,7 +122,6 @@ def _citations(form: str) -> list[str]:
     return [known["paper"], *([known["data"][form]] if form in known["data"] else [])]
 
 
-@cache
 def _grid() -> dict[str, str]:
     """DataTables, which sorts and filters, as its Python package brings it for pages without a network."""
     folder = Path(itables.__file__).parent / "html"

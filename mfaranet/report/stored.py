@@ -10,17 +10,9 @@ import pandas as pd
 
 from mfaranet.errors import InputError
 from mfaranet.files import read_json
+from mfaranet.tables.cells import BLANK, Cell
 
 CURVES = {"loss": "loss of the output", "miou": "validation mIoU", "learning_rate": "learning rate"}
-
-
-@dataclass(frozen=True)
-class Cell:
-    """A stored cell: its value, its text, where it came from."""
-
-    value: Any
-    text: str
-    origin: Any
 
 
 @dataclass(frozen=True)
@@ -58,9 +50,6 @@ class StoredTable:
         places = [self.column(start) for start in starts]
         for row in self.rows:
             yield [BLANK if place is None else row[place] for place in places]
-
-
-BLANK = Cell(None, "", None)
 
 
 class Stored:

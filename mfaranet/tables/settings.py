@@ -102,5 +102,3 @@ class ReportSettings(Strict):
     """The tables of classes."""
     figures: FigureSettings
     shown: Shown
-    ablations: list[Name]
-    """The experiments that are held against base."""
