@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Page
+from playwright.sync_api import Page, expect
 
 Scheme = Literal["light", "dark"]
 CHROMIUM = shutil.which("chromium")
@@ -18,6 +18,8 @@ OPTIONS = [
     "--disable-background-networking",
     "--disable-component-update",
 ]
+# Other tests run at once, and how long something takes is none's promise. Milliseconds.
+expect.set_options(timeout=30_000)
 
 
 @dataclass

@@ -27,8 +27,8 @@ def test_on_slurm(tmp_path: Path) -> None:
         *("--slurm-keep-successful-logs", "--slurm-status-command", "squeue"),
         *("--slurm-init-seconds-before-status-checks", "3"),
     )
-    # Nine stages, one of them twice.
-    assert len(re.findall(r"has been submitted with SLURM jobid", said)) == 10
+    assert re.findall(r"^Error in rule (\w+):", said, re.MULTILINE) == ["weights_sample"], said
+    assert len(re.findall(r"has been submitted with SLURM jobid", said)) == 10  # nine stages, one of them twice
     logs = sorted((project.root / ".snakemake/slurm_logs/rule_weights_sample").glob("*.log"))
     assert [re.findall(r"\bmem_mb=(\d+)", log.read_text())[-1] for log in logs] == ["2000", "4000"]
     assert project.changed() == set()

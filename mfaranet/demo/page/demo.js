@@ -24,6 +24,7 @@ async function* segment(body, name, signal) {
   const response = await ask("segment", { name }, { method: "POST", body, signal });
   if (!response.ok) throw new TypeError(response.statusText);
   for await (const frame of lines(response.body)) {
+    signal.throwIfAborted();
     if (frame.error) throw new Error(frame.error);
     yield frame;
   }
@@ -55,6 +56,8 @@ const play = () => {
   timer = setTimeout(play, 1000 * kept[next].seconds);
 };
 
+const aborted = (signal) => new Promise((_, reject) => signal.addEventListener("abort", () => reject(signal.reason)));
+
 // Runs one thing at a time, and says what is wrong with it.
 const start = async (task) => {
   work.abort();
@@ -67,7 +70,7 @@ const start = async (task) => {
   element.stop.disabled = false;
   element.said.setAttribute("aria-busy", true); // a screen reader says the last time, not each
   try {
-    await task(signal);
+    await Promise.race([task(signal), aborted(signal)]); // some steps of a task know of no signal: a canvas's picture
   } catch (error) {
     if (work.signal === signal && error.name !== "AbortError") {
       element.problem.textContent = explained(error);
