@@ -98,6 +98,7 @@ def test_variants_without_stored_outputs_hold_the_value_of_every_entry(name: str
             {"multi_loss_head.0.0.bias": torch.zeros(11)},
             "has another shape than in this network: multi_loss_head.0.0.b",
         ),
+        ({"layer1.0.bn1.bias": torch.full((64,), torch.nan)}, "has values that are no numbers: layer1.0.bn1.bias"),
     ],
 )
 def test_what_does_not_fit_is_refused_by_name_and_changes_nothing(

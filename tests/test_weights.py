@@ -213,13 +213,31 @@ def test_a_checkpoint_brings_back_the_network(tmp_path: Path) -> None:
     path = tmp_path / "last.safetensors"
     checkpoints.save(model, path, FACTS)
     again, facts = checkpoints.load_trained(path)
-    assert facts == FACTS
+    assert facts == {"format": 1, **FACTS}
     image = torch.rand(1, 3, 64, 64)
     with torch.inference_mode():
         assert torch.equal(again(image), model(image))
     first = path.read_bytes()
     checkpoints.save(model, path, FACTS)
     assert path.read_bytes() == first
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_weights_that_are_no_numbers_are_refused(value: float, tmp_path: Path) -> None:
+    """In a checkpoint, an encoder of ours, and a file of an ImageNet classifier."""
+    model = mfaranet.get_model("mfaranet", 2, boundary_heads=False)
+    weight = model.get_parameter("backbone.layer3.1.bn2.weight")
+    with torch.no_grad():
+        weight[7] = value
+    checkpoints.save(model, tmp_path / "last.safetensors", FACTS)
+    with pytest.raises(InputError, match=r"last.safetensors: backbone.layer3.1.bn2.weight: values that are no numbers"):
+        checkpoints.load_trained(tmp_path / "last.safetensors")
+    checkpoints.save(model.get_submodule("backbone"), tmp_path / "resnet18.safetensors", {})
+    with pytest.raises(InputError, match=r"resnet18.safetensors: layer3.1.bn2.weight: values that are no numbers"):
+        checkpoints.load_backbone(model, tmp_path / "resnet18.safetensors")
+    torch.save({**classifier_state(), "layer3.1.bn2.weight": weight.detach()}, tmp_path / "file.pth")
+    with pytest.raises(InputError, match=r"file.pth: has values that are no numbers: layer3.1.bn2.weight"):
+        convert_imagenet(tmp_path / "file.pth", network("resnet18"))
 
 
 def test_a_missing_checkpoint_is_told_with_what_is_there(tmp_path: Path) -> None:

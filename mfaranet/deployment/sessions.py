@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mfaranet.errors import InputError
+from mfaranet.formats import check_format
 
 Session = Callable[[NDArray[np.uint8]], NDArray[Any]]
 """Images (N, 3, H, W), RGB, give label maps (N, H, W), uint8, or scores (N, classes, H, W), float32."""
@@ -71,14 +72,20 @@ def torch_session(path: Path, threads: int = 0) -> Session:
 
 
 def read_facts(path: Path) -> dict[str, Any]:
-    """The facts that an export left in a file; empty where it is no such file."""
+    """The facts that an export left in a file; empty where it is no such file.
+
+    Raises:
+        InputError: it is of a later version, or a library to read it is not installed.
+    """
     try:
         facts = json.loads({".onnx": _onnx_facts, ".xml": _openvino_facts, ".pt2": _torch_facts}[path.suffix](path))
     except InputError:
         raise
     except Exception:  # each library raises kinds of its own on what is not its file
         return {}
-    return facts if isinstance(facts, dict) else {}
+    facts = facts if isinstance(facts, dict) else {}
+    check_format(facts, path)
+    return facts
 
 
 def _onnx_facts(path: Path) -> str:

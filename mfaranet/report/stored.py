@@ -10,7 +10,7 @@ import pandas as pd
 
 from mfaranet.errors import InputError
 from mfaranet.files import read_json
-from mfaranet.tables.cells import BLANK, Cell
+from mfaranet.tables.cells import BLANK, Cell, read_table
 
 CURVES = {"loss": "loss of the output", "miou": "validation mIoU", "learning_rate": "learning rate"}
 
@@ -32,7 +32,7 @@ class StoredTable:
     @classmethod
     def read(cls, path: Path) -> "StoredTable":
         """Of ``path``, a JSON file of the stage tables; one of an earlier version has no narrow columns, so all are."""
-        content = read_json(path)
+        content = read_table(path)
         rows = [[Cell(**cell) for cell in row] for row in content["rows"]]
         columns = content["columns"]
         narrow, same = content.get("narrow", columns), content.get("same", {})

@@ -13,6 +13,7 @@ import yaml
 
 from mfaranet.errors import InputError
 from mfaranet.files import read_json, write_json, write_text
+from mfaranet.formats import FORMAT, KEY, check_format
 from mfaranet.tables.writing import Footnotes, Page
 
 Origin = dict[str, Any]
@@ -83,6 +84,7 @@ class Table:
         write_text(stem.with_suffix(".tex"), page.latex())
         write_text(stem.with_suffix(".csv"), self._csv())
         content = {
+            KEY: FORMAT,
             "title": self.title,
             "columns": self.columns,
             "narrow": list(self.shown()),
@@ -172,6 +174,17 @@ def resolve(content: Any, pointer: str, path: Path) -> Any:
     return content
 
 
+def read_table(path: Path) -> Any:
+    """The content of a table's JSON file, as ``Table.write`` leaves it.
+
+    Raises:
+        InputError: the file is missing, corrupt or of a later version.
+    """
+    content = read_json(path)
+    check_format(content, path)
+    return content
+
+
 def trace(path: Path, row: str, column: str) -> Iterator[tuple[list[str], Cell]]:
     """The cells of a stored table in a column, and the texts of the labels of their rows.
 
@@ -181,9 +194,9 @@ def trace(path: Path, row: str, column: str) -> Iterator[tuple[list[str], Cell]]
         column: the header, in full, as people read it, or without what stands there in parentheses, in any case.
 
     Raises:
-        InputError: there is no such table, row or column.
+        InputError: there is no such table, row or column, or the table is of a later version.
     """
-    table = read_json(path.with_suffix(".json"))
+    table = read_table(path.with_suffix(".json"))
     columns = table["columns"]
     headers = [table.get("headers", {}).get(name, name) for name in columns]  # tables of earlier code have none
     named: dict[str, int] = {}

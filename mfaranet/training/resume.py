@@ -14,6 +14,7 @@ import zipfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -27,6 +28,8 @@ from mfaranet.files import atomic_write, read_json, try_lock, write_json
 KEPT = 2
 """States; the one before the last is for a disk that corrupt the last."""
 FINGERPRINT = "fingerprint.json"
+WRITER = "mfaranet"
+"""The key in it of the version that wrote the states; it alone makes no other training."""
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
 """Ctrl-C, and what Slurm sends before it takes a machine back (SIGUSR1 at some sites)."""
 
@@ -87,7 +90,7 @@ class Resume:
                 path.name: torch.from_numpy(np.fromfile(path, np.uint8)) for path in output.glob("*.safetensors")
             },
         }
-        write_json(self.folder / FINGERPRINT, dict(self.fingerprint))
+        write_json(self.folder / FINGERPRINT, {**self.fingerprint, WRITER: version("mfaranet")})
         atomic_write(self.folder / f"epoch_{progress.epoch:04d}.pt", lambda temporary: _write(state, temporary))
         for old in _states(self.folder)[: -KEPT if parts else -1]:
             old.unlink()
@@ -147,9 +150,10 @@ class Resume:
                 for old in paths[:-1]:
                     old.unlink()
                 other = read_json(folder / FINGERPRINT)
+                writer = other.pop(WRITER, "of an earlier version")
                 known = {**other, **self.fingerprint}
                 differ = " and ".join(name for name in known if other.get(name) != self.fingerprint.get(name))
-                _say(f"{paths[-1]} stays; it is of another training, not with the same {differ}")
+                _say(f"{paths[-1]} stays; it is of another training, not with the same {differ} (mfaranet {writer})")
 
 
 @contextmanager

@@ -12,7 +12,9 @@ from torch import Tensor, nn
 
 from mfaranet.errors import InputError
 from mfaranet.files import atomic_write
+from mfaranet.formats import FORMAT, KEY, check_format
 from mfaranet.models import get_model
+from mfaranet.weights.foreign import not_finite
 
 _CHECKPOINTS = ("best.safetensors", "last.safetensors")
 _PICKLED = (".pt", ".pth", ".pkl", ".ckpt", ".bin")
@@ -22,7 +24,7 @@ def save(model: nn.Module, path: Path, facts: Mapping[str, Any]) -> None:
     """Write a network's parameters and buffers, and facts about them (JSON values), whole or not at all."""
     state = {key: tensor.detach().cpu().contiguous() for key, tensor in model.state_dict().items()}
     # One entry only: safetensors writes several in a random order, and equal runs should give equal files.
-    metadata = {"facts": json.dumps(facts)}
+    metadata = {"facts": json.dumps({KEY: FORMAT, **facts})}
     atomic_write(path, lambda temporary: save_file(state, temporary, metadata))
 
 
@@ -30,7 +32,7 @@ def read(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """Tensors and facts of a safetensors file.
 
     Raises:
-        InputError: the file is missing, corrupt or of another kind.
+        InputError: the file is missing, corrupt, of another kind or of a later version.
     """
     facts = read_facts(path)
     with _explained(path):
@@ -40,15 +42,17 @@ def read(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
 def read_facts(path: Path) -> dict[str, Any]:
     """The facts in a safetensors file, empty if it has none; errors as in ``read``."""
     with _explained(path), safe_open(path, framework="pt") as file:
-        facts = json.loads((file.metadata() or {}).get("facts", "{}"))
-        return facts if isinstance(facts, dict) else {}
+        stored = json.loads((file.metadata() or {}).get("facts", "{}"))
+    facts = stored if isinstance(stored, dict) else {}
+    check_format(facts, path)
+    return facts
 
 
 def load_trained(path: Path) -> tuple[nn.Module, dict[str, Any]]:
     """The network of a checkpoint that training wrote, in evaluation mode, and the facts stored with it.
 
     Raises:
-        InputError: the file is missing or corrupt, or was not written by training.
+        InputError: the file is missing or corrupt, was not written by training, or has weights that are no numbers.
     """
     state, facts = read(path)
     missing = {"network", "options", "classes"} - facts.keys()
@@ -66,7 +70,7 @@ def load_backbone(model: nn.Module, path: Path) -> None:
     """Fill ``model.backbone`` from a file of the stage ``weights``.
 
     Raises:
-        InputError: the file is missing or corrupt, or does not fit.
+        InputError: the file is missing or corrupt, does not fit, or has weights that are no numbers.
     """
     state, _ = read(path)
     backbone = model.get_submodule("backbone")
@@ -78,6 +82,11 @@ def _fill(module: nn.Module, state: Mapping[str, Tensor], path: Path) -> None:
         module.load_state_dict(state)
     except RuntimeError as error:
         raise InputError(f"{path} does not fit the network: {error}") from None
+    if wrong := not_finite(module.state_dict()):
+        raise InputError(
+            f"{path}: {', '.join(wrong[:5])}: values that are no numbers, as of a training that went wrong; "
+            "take the file of another epoch, or run the stage that makes it again"
+        )
 
 
 @contextmanager

@@ -68,8 +68,13 @@ def entries_of(content: Mapping[str, Any], where: str) -> dict[str, Tensor]:
 
 
 def _is_plain(value: Any) -> bool:
-    """Whether it is a tensor with a number for each of its places: no sparse one, and none of shapes alone."""
-    return isinstance(value, Tensor) and value.layout == torch.strided and not value.is_meta
+    """Whether it is a tensor with a number for each of its places: none sparse, quantised or of shapes alone."""
+    return isinstance(value, Tensor) and value.layout == torch.strided and not value.is_meta and not value.is_quantized
+
+
+def not_finite(tensors: Mapping[str, Tensor]) -> list[str]:
+    """The names of those that are not finite everywhere as float32: of them a network makes one class everywhere."""
+    return [name for name, tensor in tensors.items() if not tensor.float().isfinite().all()]
 
 
 def renamed(name: str, rules: Names) -> str:

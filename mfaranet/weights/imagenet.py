@@ -10,7 +10,7 @@ from mfaranet.models.backbones.dfnet import DFNet
 from mfaranet.models.backbones.resnet import ResNet, StrideFirstBottleneck
 from mfaranet.models.backbones.stdc import STDC
 from mfaranet.models.comparator import Comparator
-from mfaranet.weights.foreign import entries_of, read_tensors, refuse, renamed
+from mfaranet.weights.foreign import entries_of, not_finite, read_tensors, refuse, renamed
 
 # What classifiers have after the encoder; of DFNet also what MFARANet cuts off.
 _CLASSIFIERS = (
@@ -28,7 +28,7 @@ def convert_imagenet(path: Path, network: nn.Module) -> tuple[dict[str, Tensor],
 
     Raises:
         InputError: no such file fits the network; the file is missing, corrupt or holds more than tensors; an entry is
-            unknown, missing or of another shape.
+            unknown, missing, of another shape or not finite.
     """
     names = imagenet_names(network)
     own = network.get_submodule("backbone").state_dict()
@@ -41,6 +41,7 @@ def convert_imagenet(path: Path, network: nn.Module) -> tuple[dict[str, Tensor],
     refuse(str(path), "is missing", [key for key in needed if key not in used])
     misshapen = [key for key, tensor in used.items() if tensor.shape != own[names[key]].shape]
     refuse(str(path), "has another shape than in this encoder", misshapen)
+    refuse(str(path), "has values that are no numbers", not_finite(used))
     counts = {name: torch.zeros((), dtype=torch.int64) for name in own if name.endswith("num_batches_tracked")}
     return counts | {names[key]: tensor.detach().contiguous() for key, tensor in used.items()}, left_out
 

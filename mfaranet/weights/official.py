@@ -14,7 +14,7 @@ from mfaranet.models.backbones.dfnet import DFNet
 from mfaranet.models.backbones.resnet import ResNet
 from mfaranet.models.backbones.stdc import STDC
 from mfaranet.models.comparator import Comparator
-from mfaranet.weights.foreign import entries_of, read_tensors, refuse, renamed
+from mfaranet.weights.foreign import entries_of, not_finite, read_tensors, refuse, renamed
 from mfaranet.weights.imagenet import classifier_name
 
 _DECODER = (
@@ -84,6 +84,7 @@ def load_official_checkpoint(model: nn.Module, source: Path | str | Mapping[str,
     refuse(where, "is missing", [theirs[name] for name in missing if name not in untouched])
     misshapen = [theirs[name] for name, tensor in state.items() if tensor.shape != own[name].shape]
     refuse(where, "has another shape than in this network", misshapen)
+    refuse(where, "has values that are no numbers", [theirs[name] for name in not_finite(state)])
     if isinstance(model, Comparator):
         state = {name: model.from_linked(name, tensor) for name, tensor in state.items()}
     model.load_state_dict(state, strict=False)
