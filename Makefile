@@ -4,12 +4,13 @@ SEED ?= 0
 # DVC starts `python` of the environment it finds first.
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
-.PHONY: help repro verify test fuzz lint docs bench scm
+.PHONY: help repro verify test record fuzz lint docs bench scm
 
 help:
 	@echo "make repro   run the pipeline on the data sets of params.yaml and say where the tables are"
 	@echo "make verify  make again what is committed and depends on no machine, and name what differs; writes nothing"
 	@echo "make test    run the tests"
+	@echo "make record  run all tests, of the night too, and write results/reliability/promises.csv and its page"
 	@echo "make fuzz    try 10000 bad inputs, another 10000 by SEED=1; ten minutes, as for a night"
 	@echo "make lint    check format, style and types"
 	@echo "make docs    build the pages as a site, in site/"
@@ -25,6 +26,10 @@ verify: $(READY)
 # Three at once on two cores: tests of clusters, kills and locks mostly wait.
 test: $(READY) scm
 	pytest -n 3 --dist loadfile --no-loadscope-reorder --durations=20
+
+# With what takes minutes and seldom fails alone. Writes which promises of docs/reliability.md hold.
+record: $(READY) scm
+	pytest -n 3 --dist loadfile --no-loadscope-reorder --durations=20 --night --record
 
 fuzz: $(READY)
 	python -m tests.fuzz --seed $(SEED)

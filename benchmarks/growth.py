@@ -25,7 +25,8 @@ from tqdm import tqdm
 
 import mfaranet
 from benchmarks import bookkeeping
-from benchmarks.__main__ import write_page, write_table
+from benchmarks.__main__ import ABOUT
+from benchmarks.pages import write_page, write_table
 from benchmarks.rows import in_turn
 from mfaranet.datasets.preparation import prepare
 from mfaranet.files import atomic_write
@@ -78,7 +79,7 @@ def main() -> None:
     table = pd.DataFrame(rows, columns=["what", "of", "amount", "cost", "unit", "exponent"])
     write_table(folder / "growth.csv", table)
     draw(found, folder / "growth.png")
-    write_page()
+    write_page(folder, ABOUT)
     sys.exit(any(growth.verdict == "missed" for growth in found))
 
 

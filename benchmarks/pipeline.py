@@ -20,8 +20,9 @@ from pathlib import Path
 import pandas as pd
 import yaml
 
-from benchmarks.__main__ import FOLDER, write_page, write_table
+from benchmarks.__main__ import ABOUT, FOLDER
 from benchmarks.engines import ENGINES, prepare, run
+from benchmarks.pages import write_page, write_table
 
 CLOCK = Path(__file__).with_name("clock.py")
 REPOSITORY = Path(__file__).parents[1]
@@ -61,7 +62,7 @@ def main() -> None:
     table = pd.DataFrame(rows, columns=["stage", "runs", "imports (s)", "computation (s)", "share"]).round(2)
     print(table.to_string(index=False))
     write_table(FOLDER / "pipeline.csv", table)
-    write_page()
+    write_page(FOLDER, ABOUT)
 
 
 def import_time(stage: str, root: Path) -> float:

@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.promises import Promise, promises
+
 # Such programs import the code beside the tests, as these do, whatever is installed.
 os.environ["PYTHONPATH"] = str(Path(__file__).parents[1])
 # Several tests run at once, on images so small that threads would only wait for each other.
@@ -15,6 +17,53 @@ LONG = ("test_slurm.py", "test_export.py", "test_snakemake.py", "test_pipeline.p
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The long files first, in this order."""
+    """The long files first, in this order; and what is for the night is skipped by day."""
     order = {name: number for number, name in enumerate(LONG)}
     items.sort(key=lambda item: order.get(item.path.name, len(order)))
+    night = pytest.mark.skip(reason="at night: `make record`")
+    for item in items:
+        if item.get_closest_marker("night") and not item.config.getoption("--night"):
+            item.add_marker(night)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """What `make` says."""
+    parser.addoption("--night", action="store_true", help="also what takes minutes and seldom fails alone")
+    parser.addoption("--record", action="store_true", help="write results/reliability/promises.csv and its page")
+
+
+KEPT: list[tuple[Promise, str]] = []
+"""What came of each promise, once all tests have run."""
+
+
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    """After a run of all tests: fail where the test of a promise is missing or did not run."""
+    config = session.config
+    reporter = config.pluginmanager.get_plugin("terminalreporter")
+    chosen = config.option.keyword or config.option.markexpr or config.option.deselect or config.option.ignore
+    if config.args_source is not pytest.Config.ArgsSource.TESTPATHS or chosen or config.option.collectonly:
+        return
+    if reporter is None:  # a process of pytest-xdist, which has some tests alone
+        return
+    outcomes: dict[str, str] = {}
+    for state in ("skipped", "passed", "failed", "error"):  # a later one is the worse
+        for each in reporter.stats.get(state, []):
+            outcomes[each.nodeid] = "failed" if state == "error" else state
+    KEPT.extend((promise, promise.result(outcomes)) for promise in promises())
+    if not exitstatus and any(result.endswith(("fails", "did not run")) for _, result in KEPT):
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+    if config.getoption("--record"):
+        import pandas as pd  # with what else is imported here, two seconds of each run
+
+        from tests.recorded import record
+
+        rows = [(promise.text, " ".join(promise.tests), result) for promise, result in KEPT]
+        record("promises", pd.DataFrame(rows, columns=["promise", "held by", "result"]))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """The promises, and what came of them."""
+    if KEPT:
+        terminalreporter.section("promises of docs/reliability.md")
+    for promise, result in KEPT:
+        terminalreporter.line(f"{result}: {promise.text}")

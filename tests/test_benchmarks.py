@@ -39,8 +39,9 @@ def test_the_page_has_every_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     bench.write("step", [Row("a step", 3.0, 4.0, "s", 0.7), Row("memory", 2.0, 4.0, "GiB", 0.8)])
     (tmp_path / "growth.csv").write_text("what,exponent\na pass,1.02\n")
     (tmp_path / "growth.png").touch()
-    bench.write_page()
+    bench.write_page(tmp_path, "# Head")
     page = (tmp_path / "README.md").read_text()
+    assert page.startswith("# Head\n")
     assert "| a step | 3 | 4 | s | 0.75 | 0.7 | missed |" in page
     assert "| memory | 2 | 4 | GiB | 0.5 | 0.8 | met |" in page
     assert "| a pass | 1.02 |" in page
