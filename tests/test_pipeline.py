@@ -369,27 +369,24 @@ def test_a_changed_experiment_shows_in_every_diff(project: Project) -> None:
     assert headers == ["Experiment", score, "profiles.sample.train.epochs"]
 
 
-def test_imagenet_weights_reach_the_table(project: Project, tmp_path_factory: pytest.TempPathFactory) -> None:
-    file = tmp_path_factory.mktemp("weights") / "resnet18.pth"  # later tests train from it too
-    torch.save(classifier_state(), file)
-    project.change("weights", "resnet18", "path", value=str(file))
+def test_weights_of_others_reach_the_table(project: Project, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """An encoder trained on ImageNet for one experiment, and a network of the authors in place of another's training."""
+    folder = tmp_path_factory.mktemp("weights")  # later tests train from them too
+    torch.save(classifier_state(), folder / "resnet18.pth")
+    project.change("weights", "resnet18", "path", value=str(folder / "resnet18.pth"))
     project.change("profiles", "sample", "weights", value="imagenet")
-    assert project.repro() == {"weights@sample", *TRAINED}
-    used = project.json("results/sample/evaluate/base/run.json")["weights"]
-    assert used["sha256"] == sha256(file)
-    table = project.json("results/sample/tables/overall.json")
-    assert table["rows"][0][table["columns"].index("Weights")]["text"] == "ImageNet"
-    assert "without ImageNet weights" not in " ".join(table["notes"])
-
-
-def test_a_released_network_takes_the_place_of_training(project: Project, tmp_path: Path) -> None:
     state = {f"module.{key}": tensor for key, tensor in released().items()}
     loss_buffer = "module.criterion.seg_loss.nll_loss.weight"
-    torch.save({"epoch": 200, "state_dict": {**state, loss_buffer: torch.ones(19)}}, tmp_path / "authors.pth")
-    file = {"url": None, "sha256": sha256(tmp_path / "authors.pth"), "path": str(tmp_path / "authors.pth")}
+    torch.save({"epoch": 200, "state_dict": {**state, loss_buffer: torch.ones(19)}}, folder / "authors.pth")
+    file = {"url": None, "sha256": sha256(folder / "authors.pth"), "path": str(folder / "authors.pth")}
     project.change("experiments", "released_val", "train", "released", value=file)
     project.change("run", "experiments", value=["base", "released_val"])
-    assert "train@sample-released_val" in project.repro()
+    ran = project.repro()
+    assert ran >= {"weights@sample", *TRAINED, "train@sample-released_val"}
+    assert not any(stage.startswith(("data", "decode", "latency")) for stage in ran)
+
+    used = project.json("results/sample/evaluate/base/run.json")["weights"]
+    assert used["sha256"] == sha256(folder / "resnet18.pth")
     run = project.json("results/sample/evaluate/released_val/run.json")
     assert run["checkpoint"] == {"name": "last", "epoch": 200}
     assert run["weights"]["released"]["sha256"] == file["sha256"]
@@ -399,6 +396,7 @@ def test_a_released_network_takes_the_place_of_training(project: Project, tmp_pa
         "ImageNet",
         "the authors'",
     ]
+    assert "without ImageNet weights" not in " ".join(table["notes"])
     stored, _ = load_trained(project.root / "runs/sample/train/released_val/last.safetensors")
     image = make_input(64, 128, 0).float()
     with torch.inference_mode():
@@ -480,7 +478,6 @@ def test_the_command_line(project: Project) -> None:
     listed = json.loads(project.run("mfaranet", "models", "--json"))
     assert [each["name"] for each in listed] == mfaranet.list_models()
     assert "form: sample" in project.run("mfaranet", "params", "sample")
-    project.change("run", "experiments", value=["base"])  # the file of the others went with its test
     assert "data@sample" in project.run("mfaranet", "doctor")
     photographs = sorted(str(path) for path in (project.root / "data/sample/images/val").glob("*.png"))
     project.run("mfaranet", "predict", "sample/base", *photographs, "--output", "segmented")
