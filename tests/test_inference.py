@@ -1,6 +1,7 @@
 """Evaluation protocols against the numbers of the official engine."""
 
-from typing import Any
+from dataclasses import replace
+from typing import Any, get_args
 
 import pytest
 import torch
@@ -12,7 +13,9 @@ from torch import Tensor, nn
 
 import mfaranet
 from mfaranet.deployment.deploy import inference_form
+from mfaranet.evaluation import inference
 from mfaranet.evaluation.inference import PROTOCOLS, InputSizes, Protocol, predict, score_images, windows
+from mfaranet.schema import ProtocolName
 from mfaranet.sizes import InputSize, scaled
 
 GOLDEN = GOLDENS["protocols_end_to_end"][0]
@@ -23,6 +26,25 @@ CASES = {
     "single_scale_flip": "SS_flip_stride_1",
     "multi_scale_flip": "MS_flip_stride_2_3",
 }
+
+
+def test_what_the_name_of_a_protocol_says() -> None:
+    multi = Protocol((0.5, 0.75, 1.0, 1.25, 1.5, 1.75), stride_rate=2 / 3)
+    expected = {
+        "full_image": Protocol(),
+        "single_scale": Protocol((1.0,)),
+        "single_scale_flip": Protocol((1.0,), flip=True),
+        "multi_scale_flip": replace(multi, flip=True),
+        "single_scale_plain": Protocol((1.0,), plain=True),
+        "single_scale_flip_plain": Protocol((1.0,), flip=True, plain=True),
+        "multi_scale_flip_plain": replace(multi, flip=True, plain=True),
+    }
+    assert expected == PROTOCOLS
+    assert {name: inference._protocol(name) for name in get_args(ProtocolName)} == expected
+    assert [PROTOCOLS[name].sees((64, 128), (48, 32)) for name in ("full_image", "single_scale")] == [
+        (64, 128),
+        (48, 32),
+    ]
 
 
 def predict_scores(model: nn.Module, image: Tensor, protocol: Protocol, sizes: InputSizes) -> Tensor:
@@ -112,18 +134,28 @@ def test_a_resized_image_gets_its_label_map_at_its_own_size() -> None:
     assert labels.max() < 5
 
 
+def test_an_image_is_predicted_at_the_size_and_in_the_windows_that_are_asked() -> None:
+    model, image = Brightness(), torch.zeros(3, 30, 50, dtype=torch.uint8)
+    sizes = InputSizes(InputSize(100), window=(30, 50), base_size=100)
+    assert predict(model, image, PROTOCOLS["full_image"], sizes).shape == (30, 50)
+    assert predict(model, image, PROTOCOLS["single_scale"], sizes).shape == (30, 50)
+    assert [tuple(seen.shape) for seen in model.seen] == [(1, 3, 60, 100), (4, 3, 30, 50)]
+
+
 def test_small_windows_share_a_pass(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Five and a last one, with the scores of windows one by one."""
+    """Four and the last two, with the scores of windows one by one."""
     model = mfaranet.get_model("mfaranet", num_classes=5).eval()
-    image = make_input(64, 96, 0).float()
-    sizes = InputSizes(InputSize((64, 96)), window=(32, 32), base_size=96)
+    image = make_input(32, 192, 0).float()
+    sizes = InputSizes(InputSize((32, 192)), window=(32, 64), base_size=192)
     protocol = PROTOCOLS["single_scale_flip"]
-    found = []
+    found, batches = [], []
+    model.register_forward_pre_hook(lambda _, inputs: batches.append(len(inputs[0])))
     with torch.inference_mode():
-        for pixels in (1, 5 * 32 * 32):
+        for pixels in (1, 4 * 32 * 64):
             monkeypatch.setattr("mfaranet.evaluation.inference._PIXELS_AT_ONCE", pixels)
             found.append(predict_scores(model, image, protocol, sizes))
     torch.testing.assert_close(found[1], found[0], rtol=1e-4, atol=1e-5)
+    assert batches == [1, 1, 1, 1, 1, 1, 4, 2]
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])

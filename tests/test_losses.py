@@ -23,6 +23,7 @@ from mfaranet.models.layers import Outputs
 from mfaranet.params import load
 from mfaranet.training import losses
 from mfaranet.training.checking import check_networks
+from mfaranet.training.losses import Loss
 from mfaranet.training.optimization import make_optimizer, make_schedule
 from mfaranet.weights.official import our_names
 
@@ -83,6 +84,7 @@ def test_no_pixel_on_a_boundary_adds_nothing_where_the_official_loss_is_nan() ->
     pixels = losses.pixel_cross_entropy(scores, label)
     attention = losses.attention_to_edges(pixels, label, edges, 0.8)
     assert attention.item() == 0
+    assert losses.attention_to_edges(pixels, label, edges, 0.5).item() == 0, "not above the threshold"
     (losses.hard_mean(pixels, label, 0.7, 100_000) + 0.1 * attention).backward()
     assert scores.grad is not None
     assert scores.grad.norm().item() == pytest.approx(golden["grad_l2_seg"], rel=1e-8)
@@ -130,6 +132,15 @@ def terms_and_gradients(name: str, label: Tensor, **numbers: Any) -> tuple[dict[
     return terms, [leaf.grad if leaf.grad is not None else torch.zeros_like(leaf) for leaf in leaves]
 
 
+def test_what_each_term_weighs() -> None:
+    weights = {"scales_weight": 0.5, "boundary_weight": 0.25, "attention_weight": 3.0, "auxiliary_weight": 0.125}
+    found, _ = terms_and_gradients("joint_edge", make_label(2, 32, 48, 5), **weights)
+    terms = {name: term.item() for name, term in found.items()}
+    joint = terms["scales"] + 0.25 * terms["boundary"] + 3 * terms["attention"]
+    assert terms["total"] == pytest.approx(terms["output"] + 0.125 * terms["auxiliary"] + 0.5 * joint)
+    assert min(terms.values()) > 0.1
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_a_part_without_a_labelled_pixel_adds_nothing(name: str) -> None:
     terms, gradients = terms_and_gradients(name, torch.full((2, 32, 48), 255))
@@ -151,6 +162,20 @@ def test_an_image_without_a_labelled_pixel_is_as_if_it_were_not_there(name: str,
     for gradient, same in zip(gradients, expected, strict=True):
         torch.testing.assert_close(gradient[:2], same, rtol=1e-5, atol=1e-9)
         assert not gradient[2].any()
+
+
+def test_a_single_labelled_pixel_has_the_mean_of_one() -> None:
+    label = torch.full((1, 8, 8), 255)
+    label[0, 2, 3] = 1
+    logits = torch.randn(1, 3, 8, 8, generator=torch.Generator().manual_seed(0))
+    expected = torch.nn.functional.cross_entropy(logits[..., 2, 3], torch.tensor([1])).item()
+    pixels = losses.pixel_cross_entropy(logits, label)
+    for found in (
+        losses.cross_entropy(logits, label),
+        losses.hard_mean(pixels, label, 0.7, 1),
+        losses.image_balanced_mean(pixels, label),
+    ):
+        assert found.item() == pytest.approx(expected)
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
@@ -185,7 +210,7 @@ def test_the_hard_pixels_are_those_of_the_kth_smallest_probability(min_kept: int
     assert "aten::kthvalue" not in {event.name for event in seen.function_events}
 
 
-@pytest.mark.parametrize("least", [0.0625, 0.5, 1000])
+@pytest.mark.parametrize("least", [0.0625, 0.875, 1000])
 def test_plain_ohem_is_of_the_output_and_the_auxiliary_heads(least: float) -> None:
     scores, label, _ = loss_inputs(2, 48, 64, 11)
     fine, coarse = scores.float(), scores.float()[..., ::4, ::4]
@@ -208,7 +233,7 @@ def test_class_weights_are_enets(tmp_path: Path) -> None:
     record = DatasetRecord.load(write_data(tmp_path))
     labels = np.stack([np.asarray(Image.open(path)) for path in tmp_path.glob("labels/train/*.png")])
     expected = [1 / math.log(1.02 + (labels == each).mean()) for each in range(3)]
-    assert losses.class_weights(record, 1.02).tolist() == pytest.approx(expected, rel=1e-6)
+    assert torch.equal(losses.class_weights(record, 1.02), torch.tensor(expected))
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
@@ -218,6 +243,8 @@ def test_weighted_cross_entropy(dtype: torch.dtype) -> None:
     label = make_label(2, 61, 127, 3)
     expected = torch.nn.functional.cross_entropy(logits, label, weights.to(dtype), ignore_index=255)
     torch.testing.assert_close(losses.cross_entropy(logits, label, weights), expected)
+    of_output = Loss(make_loss("cross_entropy").settings, weights)({"out": logits}, label)["output"]
+    torch.testing.assert_close(of_output, expected)
     nothing = losses.cross_entropy(logits, torch.full_like(label, 255), weights)
     nothing.backward()
     assert nothing.item() == 0
@@ -236,7 +263,8 @@ def test_a_loss_that_the_network_cannot_have_is_refused() -> None:
         with pytest.raises(InputError, match=r"train\.loss\.boundary_weight.*no boundary heads"):
             make_loss(name)({"out": out, "scores": [out], "boundaries": []}, label)
         without = make_loss(name, boundary_weight=0, attention_weight=0)
-        assert make_loss(name, scales_weight=0)({"out": out}, label).keys() == {"total", "output"}
+        for outputs in ({"out": out}, {"out": out, "scores": [out]}):
+            assert make_loss(name, scales_weight=0)(outputs, label).keys() == {"total", "output"}
         assert without({"out": out, "scores": [out]}, label).keys() == {"total", "output", "scales"}
     assert make_loss("cross_entropy")({"out": out}, label).keys() == {"total", "output"}
 

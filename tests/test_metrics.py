@@ -8,7 +8,13 @@ import torch
 from official import GOLDENS, make_label
 
 from mfaranet.data.record import DatasetRecord
-from mfaranet.evaluation.metrics import class_accuracy, confusion_matrix, intersection_over_union, summarise
+from mfaranet.evaluation.metrics import (
+    class_accuracy,
+    confusion_matrix,
+    constant_prediction,
+    intersection_over_union,
+    summarise,
+)
 from mfaranet.evaluation.scoring import most_frequent_class
 
 
@@ -32,13 +38,25 @@ def test_the_official_metric() -> None:
 
 
 def test_a_class_that_does_not_occur_is_no_part_of_the_mean() -> None:
-    counts = torch.tensor([[3, 1, 0], [0, 4, 0], [0, 0, 0]])
+    counts = torch.tensor([[3, 1, 0], [0, 4, 0], [0, 0, 0]])  # ground truth in rows
     iou = intersection_over_union(counts)
     assert iou[:2].tolist() == [3 / 4, 4 / 5]
     assert iou[2].isnan()
     scores = summarise(counts, ["a", "b", "c"])
     assert scores["iou"]["c"] is None
     assert scores["miou"] == pytest.approx((3 / 4 + 4 / 5) / 2)
+    assert scores["mean_accuracy"] == pytest.approx((3 / 4 + 4 / 4) / 2)
+
+
+@pytest.mark.parametrize("classes", [128, 129, 255])
+def test_as_many_classes_as_a_label_file_can_tell_apart(classes: int) -> None:
+    """From 129 on, a pair of classes can be a larger number than 16 bits hold."""
+    label = torch.tensor([0, classes - 1, classes - 1, 255], dtype=torch.uint8)
+    prediction = torch.tensor([classes - 1, 0, classes - 1, 0], dtype=torch.uint8)
+    counts = confusion_matrix(prediction, label, classes)
+    assert counts.shape == (classes, classes)
+    assert counts.nonzero().tolist() == [[0, classes - 1], [classes - 1, 0], [classes - 1, classes - 1]]
+    assert counts.sum() == 3
 
 
 def test_the_most_frequent_class_of_train_scored_on_val() -> None:
@@ -60,3 +78,5 @@ def test_the_most_frequent_class_of_train_scored_on_val() -> None:
     assert (scores["class"], scores["pixel_accuracy"]) == ("road", pytest.approx(0.3))
     assert scores["miou"] == pytest.approx((3 / 10 + 0) / 2)
     assert not math.isnan(scores["miou"])
+    # Of a whole data set, more pixels than float32 can count.
+    assert constant_prediction([2**24 + 1, 1], 1).tolist() == [[0, 2**24 + 1], [0, 1]]
