@@ -4,7 +4,7 @@ SEED ?= 0
 # DVC starts `python` of the environment it finds first.
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
-.PHONY: help repro verify test record fuzz lint docs bench scm
+.PHONY: help repro verify test record fuzz lint docs bench scm mutants coverage
 
 help:
 	@echo "make repro   run the pipeline on the data sets of params.yaml and say where the tables are"
@@ -12,6 +12,8 @@ help:
 	@echo "make test    run the tests"
 	@echo "make record  run all tests, of the night too, and write results/reliability/promises.csv and its page"
 	@echo "make fuzz    try 10000 bad inputs, another 10000 by SEED=1; ten minutes, as for a night"
+	@echo "make mutants put small faults into the code, one at a time, and name those that no test notices; an hour"
+	@echo "make coverage run the tests, and say which branches none of them takes; half an hour"
 	@echo "make lint    check format, style and types"
 	@echo "make docs    build the pages as a site, in site/"
 	@echo "make bench   time us beside the straightforward code, a quarter of an hour; nothing else should run"
@@ -33,6 +35,19 @@ record: $(READY) scm
 
 fuzz: $(READY)
 	python -m tests.fuzz --seed $(SEED)
+
+mutants: .venv/.mutants
+	python -m tests.mutants --seed $(SEED)
+
+# Programs that the tests start are measured too.
+coverage: $(READY) scm
+	rm -rf logs/coverage && mkdir -p logs/coverage
+	coverage run -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+	coverage combine --quiet
+	coverage report
+	coverage json --quiet
+	python -c 'import json; found = json.load(open("logs/coverage/report.json"))["totals"]["percent_branches_covered"]; \
+		print(f"branches: {found:.1f} %"); exit(found < 92)'
 
 lint: $(READY)
 	ruff format --check .
@@ -60,3 +75,7 @@ $(READY): pyproject.toml constraints.txt
 	.venv/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
 	.venv/bin/python -m workflow.plots
 	touch $(READY)
+
+.venv/.mutants: $(READY)
+	.venv/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[mutants]'
+	touch $@

@@ -29,6 +29,7 @@ from mfaranet.tables.settings import TableSettings, Tolerances
 from mfaranet.tables.summary import sources
 from workflow.plan import runs
 
+REPOSITORY = Path(__file__).parents[1]
 SCORES = {"miou": 0.7816, "pixel_accuracy": 0.95, "iou": {"road": 0.98, "traffic light": None, "a/b & c_d": 0.5}}
 FACTS = {
     "mfaranet": Facts("MFARANet", "ResNet-18"),
@@ -476,6 +477,122 @@ def test_cells_are_blank_where_nothing_was_counted_timed_or_published(tmp_path: 
     assert "Params (M)" not in table.same()
 
 
+def stored(origin: dict[str, Any], asked: dict[str, Any]) -> Any:
+    """The value that an origin leads to; ``asked``: what stands for params.yaml."""
+    path = Path(origin["file"])
+    if path.name == "params.yaml":
+        content = asked
+    elif path.name == "published.yaml":
+        content = yaml.safe_load((REPOSITORY / path).read_text())
+        assert origin["source"]
+    else:
+        content = json.loads(path.read_text())
+        run = json.loads((path.parent / "run.json").read_text())
+        keys = ("stage", "params_sha256", "commit", "modified", "weights")
+        assert [origin[key] for key in keys] == [run[key] for key in keys]
+        assert origin["dataset"] == run["dataset"]["title"]
+    value = resolve(content, origin["pointer"], path)
+    return value * origin["scale"] if "scale" in origin else value
+
+
+@pytest.mark.parametrize("kind", ["overall", "per_class", "complexity", "latency", "comparison"])
+def test_the_origin_of_every_cell_leads_to_its_value(tmp_path: Path, kind: str) -> None:
+    names = ["base", "base_seed_1", "icnet", "hrnet_v2"]
+    for i, name in enumerate(names):
+        results(tmp_path, name, 0.78 + i / 64, network={"name": "mfaranet"}, params_sha256=str(i))
+    root = timed(tmp_path)
+    counts = {name: {**COUNT, "network": name if name in FACTS else "mfaranet"} for name in names}
+    write_json(root / "complexity/complexity.json", counts)
+    now = known(*names, base=names[:2])
+    for i, name in enumerate(names):
+        now[name]["evaluation"] = str(i)
+    table = build(root, kind, "base", "icnet", protocols=("full_image",), measurement="strict", now=now)
+    overall = {"experiments": ["base", "icnet"], "protocols": ["full_image"]}
+    asked = {"experiments": now, "tables": {"overall": overall}, "tolerances": TOLERANCES.model_dump()}
+    of_what = {
+        "mean": lambda each: statistics.fmean(each),
+        "standard deviation": lambda each: statistics.stdev(each),
+        "count": lambda each: len(each),
+        "difference": lambda each: each[0] - each[1],
+    }
+
+    def value(origin: dict[str, Any]) -> Any:
+        if "computed" not in origin:
+            return stored(origin, asked)
+        return of_what[origin["computed"]]([value(each) for each in origin["from"]])
+
+    found = set()
+    for each in [each for row in table.rows for each in row]:
+        if each.origin is None:
+            assert each == BLANK or each.value == "mean"
+        elif each.origin.get("computed") == "verdict":
+            assert all(value(origin) is not None for origin in each.origin["from"])
+            found.add("verdict")
+        else:
+            expected = value(each.origin)
+            if isinstance(each.value, str) and isinstance(expected, dict):  # a class, a size, an experiment
+                assert each.value in expected
+            else:
+                exact = isinstance(expected, str | dict | list)
+                assert each.value == (expected if exact else pytest.approx(expected))
+            found.add(each.origin.get("computed", "stored"))
+    several = {"overall": set(of_what), "per_class": {"mean"}, "comparison": {"mean"}}
+    assert found - {"verdict"} >= {"stored"} | several.get(kind, set())
+
+
+def test_of_several_published_values_the_comparable_one_is_taken() -> None:
+    entries = [(3, {"value": 0.5, "source": "a", "split": "val"}), (7, {"value": 0.75, "source": "b", "split": "test"})]
+    allowed = Cell(0.5, "0.5", {"file": "params.yaml"})
+
+    def compare(here: Cell, split: str) -> list[Cell]:
+        def obstacle(entry: dict[str, Any]) -> str:
+            return "" if entry["split"] == split else f"published on {entry['split']}"
+
+        return list(published.compare(here, entries, obstacle, allowed, "{:.2f}".format, 100))
+
+    for here, text, verdict in ((75.5, "+0.50", "match"), (74.5, "-0.50", "match"), (74.25, "-0.75", "differs")):
+        ours = Cell(here, "", {"file": "ours"})
+        theirs = {"file": "mfaranet/tables/published.yaml", "pointer": "/values/7/value", "scale": 100, "source": "b"}
+        assert compare(ours, "test") == [
+            Cell(75, "75.00", theirs),
+            Cell(here - 75, text, {"computed": "difference", "from": [ours.origin, theirs]}),
+            allowed,
+            Cell(verdict, verdict, {"computed": "verdict", "from": [ours.origin, theirs, allowed.origin]}),
+        ]
+    first, difference, tolerance, verdict = compare(BLANK, "train")
+    assert (first.value, difference, tolerance) == (50, BLANK, BLANK)
+    assert verdict.text == verdict.value == "not comparable: published on val"
+    assert verdict.origin == {"computed": "verdict", "from": [None, first.origin]}
+
+
+def test_what_is_said_of_a_published_value() -> None:
+    file = {"file": "mfaranet/tables/published.yaml"}
+    readme = {**file, "source": "README of hszhao/ICNet"}
+    place = "/networks/icnet/test_miou/value"
+    expected = Cell(69.5, "69.5", {**readme, "pointer": place, "scale": 100})
+    assert published.network_cell("icnet", "test_miou", "{:.1f}".format, 100) == expected
+    assert published.network_cell("icnet", "test_miou") == Cell(0.695, "0.695", {**readme, "pointer": place})
+    quoted = {
+        **file,
+        "pointer": "/networks/icnet/fps/gpu",
+        "source": "README of liminn/ICNet-pytorch, which quotes the paper",
+    }
+    assert published.network_cell("icnet", "fps", of="gpu") == Cell("Titan X", "Titan X", quoted)
+    assert published.network_cell("icnet", "v100", of="gpu") == published.network_cell("none", "fps") == BLANK
+    assert published.printed_cell("icnet", "params").text == "26.5"
+    assert published.printed_cell("icnet", "rtx_2080").text == "102\u2020"
+
+
+@pytest.mark.parametrize(("name", "key", "digit"), [("enet", "params", 0.01), ("swiftnet_18", "gflops", 1.0)])
+def test_the_tolerance_of_a_printed_number_is_of_its_last_digit(name: str, key: str, digit: float) -> None:
+    for asked in (1.0, 0.5):
+        found = published.network_tolerance(TOLERANCES.model_copy(update={"network_cost": asked}), name, key)
+        assert found.value == pytest.approx(asked * digit)
+        assert found.text == f"{asked * digit:g}"
+        assert found.origin == {"file": "params.yaml", "pointer": "/tolerances/network_cost", "scale": digit}
+    assert published.network_tolerance(TOLERANCES, "icnet", "v100").value == 1
+
+
 @pytest.mark.parametrize("kind", ["overall", "per_class", "complexity", "latency", "comparison"])
 def test_a_table_shows_what_its_sources_hold_and_no_more(tmp_path: Path, kind: str) -> None:
     """With everything else left out, the table is the same: a change there does not make it stale."""
@@ -568,7 +685,6 @@ def test_what_is_published_of_a_network_is_not_of_its_variants(tmp_path: Path) -
     assert next(iter(build(root, "comparison", measurement="strict").shown())) == "Network"
 
 
-REPOSITORY = Path(__file__).parents[1]
 SAMPLE_ALONE = {"datasets": ["sample"]}
 
 

@@ -103,7 +103,7 @@ def run(group: Mapping[str, Any], seed: int, only: str, processes: int) -> tuple
         if done.returncode:
             sys.exit(f"error: mutmut failed on {', '.join(made)}:\n{done.stdout[-5000:]}")
         rows, missed = [], []
-        for module in made:
+        for module in filter(tried.get, tried):
             states = {name: status(module, name) for name in tried[module]}
             unnoticed = [survivor(name, module) for name, state in states.items() if state not in NOTICED]
             missed += unnoticed
@@ -147,7 +147,7 @@ def main() -> None:
             print(*left, sep="\n", flush=True)
             unexplained += len(left)
             count = row["tried"] - row["killed"] - len(left)
-            score = round(100 * row["killed"] / row["tried"], 1) if row["tried"] else None
+            score = round(100 * row["killed"] / row["tried"], 1)
             rows.append({**row, "explained": count, "surviving": len(left), "score (%)": score})
     print(pd.DataFrame(rows).to_string(index=False))
     if words.json:
