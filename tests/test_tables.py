@@ -22,7 +22,7 @@ from mfaranet.models.facts import Facts
 from mfaranet.params import load
 from mfaranet.tables import build as tables
 from mfaranet.tables import published
-from mfaranet.tables.cells import BLANK, Cell, Table, resolve, trace
+from mfaranet.tables.cells import BLANK, Cell, Table, describe, digits, pointer_part, resolve, trace, two_digits
 from mfaranet.tables.comparison import ONE_GPU
 from mfaranet.tables.results import Results
 from mfaranet.tables.settings import TableSettings, Tolerances
@@ -449,7 +449,13 @@ def test_rows_are_what_is_recorded_and_the_rest_is_named(tmp_path: Path) -> None
 
 def test_what_is_recorded_and_not_selected_is_marked(tmp_path: Path) -> None:
     """Once where it is of the settings of params.yaml, twice where it is not; seeds of other settings do not count."""
-    root = results(results(results(tmp_path), "branch_1"), "branch_2", params_sha256="0" * 64)
+    pruned = {
+        "split": "train",
+        "params_sha256": "0" * 64,
+        "training": RUN["training"],
+    }  # marked by that of the whole network
+    root = results(results(tmp_path), "branch_1", training=pruned)
+    results(root, "branch_2", params_sha256="0" * 64)
     results(root, "base_seed_1", 0.5, training={**RUN["training"], "params_sha256": "0" * 64})
     results(root, "base_seed_2", 0.5)
     seeds = ["base", "base_seed_1", "base_seed_2"]
@@ -461,6 +467,9 @@ def test_what_is_recorded_and_not_selected_is_marked(tmp_path: Path) -> None:
     notes = [note for note in table.notes if note.startswith("*")]
     assert [note.split(" ")[0] for note in notes] == ["*", "**"]
     assert [note.split(": ")[-1] for note in notes] == ["branch_1.", "branch_2."]
+    table.write(tmp_path / "marked")
+    rows = csv.DictReader((tmp_path / "marked.csv").read_text().splitlines())
+    assert [row["Experiment"] for row in rows][:3] == ["base", "branch_1*", "branch_2**"]
     classes = build(root, "per_class", "base", "branch_1", now=now)
     assert classes.columns[1:] == ["base, full image (%)", "branch_1*, full image (%)"]
 
@@ -550,7 +559,12 @@ def test_of_several_published_values_the_comparable_one_is_taken() -> None:
 
         return list(published.compare(here, entries, obstacle, allowed, "{:.2f}".format, 100))
 
-    for here, text, verdict in ((75.5, "+0.50", "match"), (74.5, "-0.50", "match"), (74.25, "-0.75", "differs")):
+    for here, text, verdict in (
+        (75.0, "+0.00", "match"),
+        (75.5, "+0.50", "match"),
+        (74.5, "-0.50", "match"),
+        (74.25, "-0.75", "differs"),
+    ):
         ours = Cell(here, "", {"file": "ours"})
         theirs = {"file": "mfaranet/tables/published.yaml", "pointer": "/values/7/value", "scale": 100, "source": "b"}
         assert compare(ours, "test") == [
@@ -627,12 +641,17 @@ def test_the_files(tmp_path: Path) -> None:
     table.write(tmp_path / "table")
     markdown = (tmp_path / "table.md").read_text()
     assert "| a/b & c_d" in markdown
+    assert re.fullmatch(r"\|:-+\|-+:\|", markdown.splitlines()[3]), "labels at the left, numbers at the right"
+    assert markdown.splitlines()[2].startswith("| Class"), "nothing is the same in all rows"
+    assert "- All columns are in table.csv, in full precision, and in table.json, with the origin" in markdown
+    assert b"\r" not in (tmp_path / "table.csv").read_bytes()
     rows = list(csv.DictReader((tmp_path / "table.csv").read_text().splitlines()))
     assert [row["base, full image (%)"] for row in rows] == ["98.0", "", "50.0", "78.16"]
     latex = (tmp_path / "table.tex").read_text()
     assert r"a/b \& c\_d & 50.0 \\" in latex
     assert latex.count(r"\toprule") == latex.count(r"\bottomrule") == 1
     stored = json.loads((tmp_path / "table.json").read_text())
+    assert (stored["title"], stored["notes"]) == ("A title", table.notes)
     origin = stored["rows"][2][1]["origin"]
     assert (origin["pointer"], origin["scale"]) == ("/full_image/iou/a~1b & c_d", 100)
     assert resolve({"full_image": SCORES}, origin["pointer"], tmp_path) == 0.5
@@ -662,6 +681,78 @@ def test_people_see_few_columns_and_what_is_the_same_once(tmp_path: Path) -> Non
     (whole,) = list(csv.DictReader((tmp_path / "table.csv").read_text().splitlines()))[:1]
     assert list(whole) == stored["columns"] == table.columns
     assert whole["Verdict"] == "not comparable: trained from scratch"
+
+
+def test_what_is_said_of_the_columns() -> None:
+    def said(narrow: dict[str, str], fps: Cell) -> Table:
+        row = [Cell("base", "base", None), fps, Cell(True, "yes", None), BLANK]
+        return Table("", ["Experiment", "Images a second", "Within budget", "Data"], [row], [], narrow, ("Data",))
+
+    measured = Cell(2.5, "2.5", None)
+    in_full = said({"Experiment": "Experiment", "Within budget": "Within budget"}, measured)
+    assert [note.split(" ")[0] for note in in_full.page("x").footnotes] == ["All"]
+    assert in_full.page("x").right == [False, False]
+    assert in_full.same() == {}, "a condition that is blank"
+    assert in_full.page("x").above == ""
+    short = {"Experiment": "Experiment", "Images a second": "FPS", "Within budget": "In time"}
+    headers, _ = said(short, measured).page("x").footnotes
+    assert headers == "Headers in full: FPS = Images a second; In time = Within budget."
+    assert said(short, measured).page("x").right == [False, True, False]
+    _, blank, _ = said(short, BLANK).page("x").footnotes
+    assert blank == "Blank in every row, and so left out: Images a second."
+
+
+@pytest.mark.parametrize(
+    ("value", "cost", "speed"),
+    [
+        (0.0, "0.00", "0.00"),
+        (0.1, "0.10", "0.10"),
+        (0.0996, "0.100", "0.100"),
+        (0.0016, "0.0016", "0.0016"),
+        (-0.0016, "-0.0016", "-0.0016"),
+        (0.996, "1.00", "1.00"),
+        (1, "1.00", "1"),
+        (1.04, "1.04", "1"),
+        (203.166, "203.17", "203"),
+    ],
+)
+def test_as_many_digits_as_count(value: float, cost: str, speed: str) -> None:
+    assert two_digits(value) == cost
+    assert digits(value, 0) == speed
+
+
+def test_how_speed_was_measured_is_said(tmp_path: Path) -> None:
+    root = timed(results(tmp_path))
+    path = root / "latency/strict/run.json"
+    for tf32, said in ((None, "without"), (False, "without"), (True, "with")):
+        run = json.loads(path.read_text())
+        write_json(path, run if tf32 is None else {**run, "tf32": tf32})
+        assert build(root, "latency", measurement="strict").notes == [
+            "FPS: images per second here, one at a time, by the protocol strict (measurements.strict of params.yaml) "
+            f"on cpu (2 x Some, 2 threads), float32, channels last, {said} TF32, torch 2; networks with initial "
+            "weights, which change nothing. Of this machine alone."
+        ]
+
+
+def test_a_count_that_was_kept_is_of_the_run_that_made_it(tmp_path: Path) -> None:
+    root = results(tmp_path)
+    path = root / "complexity/complexity.json"
+    kept = {"made_of": "m", "params_sha256": "d" * 64, "commit": "older", "modified": True}
+    write_json(path, {"base": {**COUNT, "run": kept}, "mine": COUNT})
+    stored = Results(root, known("base", "mine"))
+    for name, expected in (
+        ("base", kept),
+        ("mine", {"params_sha256": "f" * 64, "commit": "c0ffee", "modified": False}),
+    ):
+        assert stored.cost(name, "512x1024")[0].origin == {
+            "file": path.as_posix(),
+            "pointer": f"/{name}/params",
+            "scale": 1e-6,
+            "stage": "complexity@cityscapes",
+            "dataset": "Cityscapes",
+            "weights": None,
+            **expected,
+        }
 
 
 def test_a_blank_column_of_miou_stays_and_others_go() -> None:
@@ -751,12 +842,29 @@ def test_a_cell_can_be_traced(tmp_path: Path) -> None:
             assert (found.origin["pointer"], found.origin["commit"]) == ("/full_image/miou", "c0ffee")
     ((_, published),) = trace(tmp_path / "table.md", "base", "Published")
     assert published.value == pytest.approx(78.2)
+    ((_, deviation),) = trace(tmp_path / "table.md", "base", "std over seeds")
+    assert deviation == BLANK
+    assert describe(1.5, {"pointer": "/b", "file": "a"}) == "value: 1.5\norigin:\n  pointer: /b\n  file: a\n"
     with pytest.raises(InputError, match=r"has no row 'enet'; it has: base, most frequent class: road"):
         list(trace(tmp_path / "table.md", "enet", "mIoU"))
     with pytest.raises(InputError, match=r"has no column 'IoU'; it has: Experiment, "):
         list(trace(tmp_path / "table.md", "base", "IoU"))
     with pytest.raises(InputError, match=r"other.json cannot be read"):
         list(trace(tmp_path / "other.md", "base", "mIoU"))
+    earlier = json.loads((tmp_path / "table.json").read_text())
+    del earlier["headers"]
+    write_json(tmp_path / "table.json", earlier)
+    assert [found.text for _, found in trace(tmp_path / "table.md", "base", "mIoU (%)")] == ["78.2"]
+
+
+def test_a_key_of_any_letters_is_found() -> None:
+    content = {"a~1/b": {"~": [5, 7]}}
+    pointer = f"/{pointer_part('a~1/b')}/{pointer_part('~')}/1"
+    assert pointer == "/a~01~1b/~0/1"
+    assert resolve(content, pointer, Path("x.json")) == 7
+    for wrong in ("/a", "/a~01~1b/~0/2", "/a~01~1b/~0/x", "/a~01~1b/~0/1/0"):
+        with pytest.raises(InputError, match=rf"^x\.json has no {wrong}; run the stage that makes it again$"):
+            resolve(content, wrong, Path("x.json"))
 
 
 @pytest.mark.parametrize(
