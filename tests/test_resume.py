@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 import torch
+from lightning_fabric import Fabric
 from tiny import FACTS, TinyNetwork, settings, write_data
 
 from mfaranet.errors import InputError
@@ -99,8 +100,12 @@ def test_killed_in_any_epoch(data: Path, tmp_path: Path, whole: dict[str, bytes]
     assert states(tmp_path) == [f"epoch_{number:04d}.pt" for number in range(1, epoch)][-2:]
     before = timed(tmp_path)
     (tmp_path / "times.csv").unlink()
+    for half in (own(tmp_path) / ".epoch_0009.pt.1.partial", tmp_path / "train/.best.safetensors.1.partial"):
+        half.parent.mkdir(parents=True, exist_ok=True)
+        half.write_bytes(b"half")
     run(data, tmp_path)
     assert files(tmp_path) == whole
+    assert not list(tmp_path.rglob("*.partial"))
     assert timed(tmp_path)[: epoch - 1] == before
     assert [int(row.split(",")[0]) for row in timed(tmp_path)] == [1, 2, 3, 4, 5]
 
@@ -163,6 +168,16 @@ def test_a_corrupt_state_falls_back_to_the_one_before(
         assert (own(tmp_path) / "epoch_0004.corrupt").read_bytes() == spoilt
         assert "going on after epoch 3" in said
         assert files(tmp_path) == whole
+
+
+def test_a_state_that_would_run_code_is_left_out(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    resume = Resume(tmp_path / "resume", FINGERPRINT)
+    resume.folder.mkdir(parents=True)
+    state = resume.folder / "epoch_0001.pt"
+    torch.save({"progress": {"epoch": 1}, "parts": {"network": KilledError()}, "files": {}}, state)
+    fabric = Fabric(accelerator="cpu", devices=1)
+    assert resume.restore({}, tmp_path / "train", fabric) == training.Progress()
+    assert f"{state} is corrupt and left out" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -20,13 +20,15 @@ from mfaranet.files import write_json
 from mfaranet.models import list_models
 from mfaranet.models.facts import Facts
 from mfaranet.params import load
+from mfaranet.schema import ProtocolName
 from mfaranet.tables import build as tables
 from mfaranet.tables import published
 from mfaranet.tables.cells import BLANK, Cell, Table, describe, digits, pointer_part, resolve, trace, two_digits
 from mfaranet.tables.comparison import ONE_GPU
+from mfaranet.tables.footnotes import footnote
 from mfaranet.tables.results import Results
-from mfaranet.tables.settings import TableSettings, Tolerances
-from mfaranet.tables.summary import sources
+from mfaranet.tables.settings import Shown, TableSettings, Tolerances
+from mfaranet.tables.summary import scores, sources
 from workflow.plan import runs
 
 REPOSITORY = Path(__file__).parents[1]
@@ -334,6 +336,122 @@ def test_the_comparison_table(tmp_path: Path) -> None:
     origin = cell(table, 0, "Test mIoU published (%)").origin
     assert origin is not None
     assert origin["source"].startswith("README of hszhao/ICNet")
+
+
+def compared(root: Path) -> Path:
+    """The results of two networks, each timed at its own size, with other times for each form."""
+    results(results(root), "icnet", 0.5)
+    write_json(root / "complexity/complexity.json", {"base": COUNT, "icnet": {**COUNT, "network": "icnet"}})
+    forms = {
+        form: {**TIMES, "fps": i / 4, "p50": i / 8, "p90": i / 16, "p99": i / 32, "within_budget": i > 1}
+        for i, form in enumerate(("unfolded", "folded", "deployed"), 1)
+    }
+    measured = json.loads((timed(root) / "latency/strict/cpu.json").read_text())
+    measured["icnet"] = {"network": "icnet", "sizes": {"512x1024": forms}}
+    write_json(root / "latency/strict/cpu.json", measured)
+    return root
+
+
+def test_every_column_of_the_comparison(tmp_path: Path) -> None:
+    table = build(compared(tmp_path), "comparison", "base", "icnet", measurement="strict")
+    assert shown(table, 1) == {
+        "Experiment": "icnet",
+        "Network": "ICNet",
+        "Backbone": "ResNet-50",
+        "Pretraining": "ImageNet",
+        "Params (M)": "13.00",
+        "Params published (M)": "26.5",
+        "Verdict, params": "differs",
+        "GMACs at 1024x2048 (1e9)": "218.15",
+        "GFLOPs at 1024x2048 (official counter / 1024^3)": "203.17",
+        "GFLOPs of the linked code at 1024x2048 (official counter / 1024^3)": "274.29",
+        "GFLOPs published": "28.3",
+        "GFLOPs published at": "1024x2048",
+        "Verdict, GFLOPs": "differs",
+        "mIoU here, full image (%)": "50.0",
+        "Val mIoU published (%)": "67.7",
+        "Test mIoU published (%)": "69.5",
+        "FPS published": "30.3",
+        "GPU": "Titan X",
+        "At": "1024x2048",
+        "FPS on an RTX 2080 at 512x1024": "102\u2020",
+        "FPS on a V100 at 1024x2048": "20",
+        "Input here": "512x1024",
+        "FPS here": "0.25",
+        "FPS here, normalisation folded": "0.50",
+        "FPS here, deployed": "0.75",
+        "Within budget": "no",
+        "Within budget, normalisation folded": "yes",
+        "Within budget, deployed": "yes",
+    }
+    assert table.shown() == {
+        "Network": "Network",
+        "Params (M)": "Params (M)",
+        "Params published (M)": "Published",
+        "Verdict, params": "Verdict",
+        "GFLOPs at 1024x2048 (official counter / 1024^3)": "GFLOPs",
+        "mIoU here, full image (%)": "mIoU here (%)",
+        "Val mIoU published (%)": "Val mIoU",
+        "Test mIoU published (%)": "Test mIoU",
+        "Input here": "Input here",
+        "FPS here": "FPS here",
+    }
+    folded = {f"Within budget{form}": "yes" for form in (", normalisation folded", ", deployed")}
+    assert table.same() == {"Within budget": "no", **folded}
+    assert "\u2020 of a variant: icnet, FPS on an RTX 2080 at 512x1024: with ResNet-18." in table.notes
+    assert "Networks with 19 classes." in table.notes
+
+
+def test_every_column_of_latency(tmp_path: Path) -> None:
+    table = build(compared(tmp_path), "latency", measurement="strict")
+    forms = {"": ["0.25", "125.00", "62.50", "31.25"], ", normalisation folded": ["0.50", "250.00", "125.00", "62.50"]}
+    forms[", deployed"] = ["0.75", "375.00", "187.50", "93.75"]
+    names = ("FPS", "p50 (ms)", "p90 (ms)", "p99 (ms)")
+    assert shown(table, 1) == {
+        "Experiment": "icnet",
+        "Network": "ICNet",
+        "Input": "512x1024",
+        **{f"{name}{form}": text for form, times in forms.items() for name, text in zip(names, times, strict=True)},
+        "Passes": "9",
+        "Peak memory (MiB)": "1024",
+        "Within budget": "no",
+        "Within budget, normalisation folded": "yes",
+        "Within budget, deployed": "yes",
+    }
+    assert table.shown() == {
+        **{name: name for name in ("Experiment", "Input", "FPS", "p50 (ms)", "p99 (ms)")},
+        "FPS, normalisation folded": "FPS, folded",
+        "FPS, deployed": "FPS, deployed",
+        "Peak memory (MiB)": "MiB",
+    }
+    assert build(tmp_path, "latency", measurement="other").rows == []
+
+
+def test_what_people_compare_of_an_experiment(tmp_path: Path) -> None:
+    shown = Shown(protocol="full_image", measurement="strict")
+    root = results(results(tmp_path), "mine")
+    write_json(root / "complexity/complexity.json", {"base": COUNT})
+
+    def found(experiment: str, protocol: ProtocolName = "full_image") -> dict[str, Any]:
+        asked = shown.model_copy(update={"protocol": protocol})
+        return scores(Results(root, known("base", "mine")), experiment, ["full_image", "single_scale"], asked)
+
+    accuracy = {"miou": {"full_image": 0.7816}, "pixel_accuracy": {"full_image": 0.95}}
+    cost = {"params": 12_996_748, "gflops": 218_147_848_192 / 1024**3}
+    assert found("base") == {**accuracy, **cost}
+    timed(root)
+    assert found("base") == {**accuracy, **cost, "fps": 2.5}
+    assert found("base", "single_scale") == found("mine") == accuracy
+
+
+def test_what_a_network_says_of_itself() -> None:
+    known = asdict(FACTS["icnet"])
+    paper, followed = "ICNet: A paper, 2018, https://example.org/1.", "Implementation followed: who/ICNet"
+    assert footnote(known) == f"{paper} {followed} (unofficial, MIT). Wide."
+    theirs = known | {"official": True, "licence": None, "deviation": None}
+    assert footnote(theirs) == f"{paper} {followed} (official, no licence stated)."
+    assert footnote(known | {"implementation": None, "year": None}) == "ICNet: A paper, https://example.org/1. Wide."
+    assert footnote(known | {"paper": None}) == f"ICNet: {followed} (unofficial, MIT). Wide."
 
 
 def test_a_network_without_published_values(tmp_path: Path) -> None:
