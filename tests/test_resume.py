@@ -180,6 +180,15 @@ def test_a_state_that_would_run_code_is_left_out(tmp_path: Path, capsys: pytest.
     assert f"{state} is corrupt and left out" in capsys.readouterr().err
 
 
+def test_the_only_state_of_another_training_stays(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    theirs, ours = (Resume(tmp_path / "resume", {"code": code}) for code in "ab")
+    theirs.save(training.Progress(epoch=1), {}, tmp_path)
+    fabric = Fabric(accelerator="cpu", devices=1)
+    assert ours.restore({}, tmp_path, fabric) == training.Progress()
+    assert f"{theirs.folder / 'epoch_0001.pt'} stays; it is of another" in capsys.readouterr().err
+    assert theirs.restore({}, tmp_path, fabric).epoch == 1
+
+
 @pytest.mark.parametrize(
     ("other", "named"),
     [
