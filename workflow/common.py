@@ -13,6 +13,7 @@ import mfaranet
 from mfaranet.errors import InputError, report_errors
 from mfaranet.files import read_json as read_json
 from mfaranet.files import write_json
+from mfaranet.records import keep_lock
 from mfaranet.runs import predictions_folder, run_folder
 from workflow.gpus import hold_gpus
 from workflow.planned import Planned
@@ -65,6 +66,7 @@ def start(stage: Callable[..., bool | None]) -> None:
         refuse_other_code(script)
         Planned.read(script.stem, *arguments.values()).load_code()
         hold_gpus()
+        keep_lock()
         with announced("-".join([script.stem, *arguments.values()])):
             before = Snapshot.take(script.stem, arguments)
             commit()

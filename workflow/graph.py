@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import networkx
-from dvc.exceptions import ReproductionError
+from dvc.exceptions import DvcException, ReproductionError
+from dvc.lock import LockError
 from dvc.repo import Repo
 
 from mfaranet.errors import InputError
@@ -73,16 +74,22 @@ def read(root: str = ".", status: bool = True) -> list[Stage]:
     """All stages, the plan brought up to date; with ``status`` false none counts as changed, and DVC is not asked.
 
     Raises:
-        InputError: stages of this folder are running somewhere, which DVC's status could spoil; or params.yaml is bad.
+        InputError: stages of this folder are running somewhere, which DVC's status could spoil; or params.yaml,
+            dvc.yaml or dvc.lock is bad.
     """
     if status:
         refuse_while_running()
-    with Repo(root) as repo:
-        if status:
-            _make_plan(repo)
-        graph = repo.index.graph  # from a stage to those that it depends on
-        changed = repo.status() if status else {}
-        return [_read_stage(stage, graph, changed) for stage in graph]
+    try:
+        with Repo(root) as repo:
+            if status:
+                _make_plan(repo)
+            graph = repo.index.graph  # from a stage to those that it depends on
+            changed = repo.status() if status else {}
+            return [_read_stage(stage, graph, changed) for stage in graph]
+    except LockError as error:
+        raise InputError(f"{error}; wait for the other's end, or stop it") from None
+    except DvcException as error:
+        raise InputError(f"{error}; `mfaranet doctor` names the file and how to mend it") from None
 
 
 def inputs(stage: Stage, targets: Sequence[Stage]) -> list[str]:

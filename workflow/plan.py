@@ -26,6 +26,7 @@ AROUND = {
     "mfaranet.files",
     "mfaranet.models.facts",
     "mfaranet.params",
+    "mfaranet.records",
     "mfaranet.runs",
     "mfaranet.schema",
     "mfaranet.tables.settings",

@@ -14,7 +14,9 @@ import psutil
 import yaml
 
 from mfaranet.doctor.findings import Finding
+from mfaranet.errors import InputError
 from mfaranet.files import read_yaml
+from mfaranet.records import LOCK, mend_lock, read_lock
 
 PACKAGES = ("mfaranet", "torch", "torchvision", "dvc", "snakemake", "opencv-python-headless")
 _INSTALL = "make a new environment: rm -rf .venv && make test, or pip install -c constraints.txt -e ."
@@ -106,23 +108,30 @@ def repository() -> Iterator[Finding]:
         yield Finding("repository", "missing", "no git repository, and DVC wants to be told", "make scm, or git init")
     if not Path(".dvc").is_dir():
         yield Finding(".dvc", "missing", "the folder is not here", "git checkout .dvc, or dvc init")
-    yield _record(Path("dvc.yaml"), needed=True)
-    yield _record(Path("dvc.lock"), needed=False)
+    yield _graph()
+    yield _lock()
 
 
-def _record(path: Path, *, needed: bool) -> Finding:
-    """A file of DVC, which has its stages."""
-    back = f"git checkout {path}"
-    if not path.exists():
-        if needed:
-            return Finding(str(path), "missing", "not here", back)
-        return Finding(str(path), "note", "not here: nothing has run yet", "dvc repro")
+def _graph() -> Finding:
+    back = "git checkout dvc.yaml"
     try:
-        content: Any = read_yaml(path)
-        return Finding(str(path), "ok", f"readable, {len(content['stages'])} stages")
+        content: Any = read_yaml(Path("dvc.yaml"))
+        return Finding("dvc.yaml", "ok", f"readable, {len(content['stages'])} stages")
+    except FileNotFoundError:
+        return Finding("dvc.yaml", "missing", "not here", back)
     except (OSError, yaml.YAMLError, TypeError, KeyError) as error:
         reason = str(error).splitlines()[0]
-        return Finding(str(path), "missing", f"not readable ({reason}), perhaps after a merge", back)
+        return Finding("dvc.yaml", "missing", f"not readable ({reason}), perhaps after a merge", back)
+
+
+def _lock() -> Finding:
+    about = str(LOCK)
+    if not LOCK.exists():
+        return Finding(about, "note", "not here: nothing has run yet", "dvc repro")
+    try:
+        return Finding(about, "ok", f"readable, {len(read_lock(LOCK))} stages")
+    except InputError as error:
+        return Finding(about, "missing", f"{error}, perhaps after a merge or a kill", mend_lock())
 
 
 def _git(*arguments: str) -> str | None:

@@ -1,0 +1,108 @@
+"""Faults of all kinds, injected one by one; what came of each, and how to try it again. `make faults`."""
+
+import argparse
+import json
+import os
+import sys
+import time
+import traceback
+from collections import Counter
+from dataclasses import asdict, dataclass
+from importlib import import_module
+from pathlib import Path
+from random import Random
+from tempfile import TemporaryDirectory
+
+import pandas as pd
+from tqdm import tqdm
+
+from tests.faults.trial import Fault, NotHereError, Room
+from tests.project import Project, smallest
+
+KINDS = (
+    "kills",
+    "disks",
+)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of a fault."""
+
+    kind: str
+    name: str
+    state: str
+    """survived, failed, or not here: this machine cannot have it."""
+    text: str
+    seconds: float
+
+
+def of_kind(kind: str) -> list[Fault]:
+    """All faults of a kind."""
+    found: list[Fault] = [*import_module(f"tests.faults.{kind}").faults()]
+    return found
+
+
+def try_fault(kind: str, fault: Fault, whole: Project, seed: int) -> Outcome:
+    """Inject it in a folder of its own; its chance comes from the seed and its name."""
+    began = time.monotonic()
+    state, text = "survived", ""
+    with TemporaryDirectory() as folder:
+        try:
+            fault.inject(Room(Path(folder), whole, Random(f"{seed} {kind} {fault.name}")))
+        except NotHereError as error:
+            state, text = "not here", str(error)
+        except Exception:
+            state, text = "failed", traceback.format_exc(limit=-6)
+    return Outcome(kind, fault.name, state, text, round(time.monotonic() - began, 1))
+
+
+def undisturbed(root: Path) -> Project:
+    """A whole run, by Snakemake."""
+    project = smallest(root)
+    project.run("snakemake", "-j2")
+    return project
+
+
+def main() -> None:
+    """Try them all, and fail where one is not survived."""
+    parser = argparse.ArgumentParser(prog="python -m tests.faults", description=__doc__)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--only", nargs="+", choices=KINDS, metavar="KIND", default=[*KINDS], help=", ".join(KINDS))
+    parser.add_argument("--named", default="", help="those alone whose name has this in it")
+    parser.add_argument(
+        "--json", type=Path, metavar="FILE", help="write what came of each, and of each kind, to a file"
+    )
+    words = parser.parse_args()
+    os.environ["PYTHONPATH"] = os.getcwd()
+    chosen = [(kind, fault) for kind in words.only for fault in of_kind(kind) if words.named in fault.name]
+    found = []
+    with TemporaryDirectory() as folder:
+        whole = undisturbed(Path(folder) / "whole")
+        for kind, fault in tqdm(chosen, unit="fault"):
+            outcome = try_fault(kind, fault, whole, words.seed)
+            found.append(outcome)
+            again = f"python -m tests.faults --seed {words.seed} --only {kind} --named {fault.name!r}"
+            told = f"{outcome.text[-6000:]}\nagain: {again}\n" if outcome.state == "failed" else outcome.text
+            tqdm.write(f"{kind}: {fault.name}: {outcome.state}, {outcome.seconds:.0f} s {told}", sys.stderr)
+    rows = [row(kind, [each for each in found if each.kind == kind]) for kind in words.only]
+    print(pd.DataFrame(rows).to_string(index=False))
+    if words.json:
+        words.json.write_text(json.dumps({"kinds": rows, "faults": [asdict(each) for each in found]}, indent=2) + "\n")
+    sys.exit(any(each.state == "failed" for each in found))
+
+
+def row(kind: str, found: list[Outcome]) -> dict[str, object]:
+    """What came of the faults of a kind."""
+    counts = Counter(each.state for each in found)
+    return {
+        "kind": kind,
+        "injected": counts["survived"] + counts["failed"],
+        "survived": counts["survived"],
+        "not here": counts["not here"],
+        "seconds": round(sum(each.seconds for each in found)),
+    }
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,332 @@
+"""One fault: where it is injected, and what must hold after it.
+
+Where a process lives to say it, it ends with a message that has no traceback, and with an exit status that is not 0.
+The next run ends well, after what the message or docs/running.md says, if it says something. Then results, runs and
+prepared data are byte for byte those of an undisturbed run, and DVC has nothing left to do.
+"""
+
+import hashlib
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from random import Random
+from tempfile import TemporaryFile
+from typing import Any
+
+import psutil
+import yaml
+
+from mfaranet.errors import InputError
+from mfaranet.records import LOCK, read_lock
+from tests.project import Project
+
+STAGES = {  # in the order in which `dvc repro` runs them
+    "plan": "plan",
+    "check": "check",
+    "data": "data@sample",
+    "decode": "decode@sample",
+    "weights": "weights@sample",
+    "train": "train@sample-base",
+    "evaluate": "evaluate@sample-base",
+    "complexity": "complexity@sample",
+    "summary": "summary@sample",
+    "tables": "tables@sample-overall",
+}
+ENGINES = {"dvc": ("dvc", "repro"), "snakemake": ("snakemake", "-j2")}
+_MADE = ("plan", "data", "runs", "results")
+_CLOCK = "runs/sample/times"
+"""Seconds, which no two runs have the same."""
+_LEFT = ("runs/sample/resume", "runs/edited")
+"""What a stop leaves for the next run, or for a user to look at."""
+
+
+class NotHereError(Exception):
+    """This machine cannot have such a fault; the text says why."""
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One that is injected once."""
+
+    name: str
+    inject: Callable[["Room"], None]
+    """AssertionError where something does not hold; NotHereError."""
+
+
+@dataclass(frozen=True)
+class Room:
+    """A folder for one fault, an undisturbed run to begin with and to compare with, and its chance."""
+
+    folder: Path
+    whole: Project
+    rng: Random
+
+    def finished(self, name: str = "project") -> Project:
+        """A copy of the undisturbed run."""
+        root = self.folder / name
+        shutil.copytree(self.whole.root, root, symlinks=True)
+        project = Project(root)
+        project.environment = {**self.whole.environment, "PYTHONUNBUFFERED": "1"}
+        return project
+
+    def fresh(self, name: str = "project") -> Project:
+        """A copy in which nothing has run."""
+        root = self.folder / name
+        left = shutil.ignore_patterns(*_MADE, "dvc.lock", "logs", ".snakemake", "cache", "tmp")
+        shutil.copytree(
+            self.whole.root,
+            root,
+            symlinks=True,
+            ignore=lambda folder, names: (
+                left(folder, names) if Path(folder).name in (self.whole.root.name, ".dvc") else ()
+            ),
+        )
+        project = Project(root)
+        project.environment = {**self.whole.environment, "PYTHONUNBUFFERED": "1"}
+        return project
+
+    def before(self, stage: str, name: str = "project") -> Project:
+        """A copy of a run that has come to a stage of dvc.yaml: of this one and those below nothing is there."""
+        project = self.finished(name)
+        path = project.root / "dvc.lock"
+        lock = yaml.safe_load(path.read_text())
+        gone = below(lock["stages"], STAGES[stage])
+        objects = {digest for each in lock["stages"] if each not in gone for digest in _objects(project, lock, each)}
+        for each in gone:
+            for digest in _objects(project, lock, each) - objects:
+                _object(project, digest).unlink(missing_ok=True)
+            for out in lock["stages"].pop(each)["outs"]:
+                remove(project.root / out["path"])
+        shutil.rmtree(project.root / ".dvc/cache/runs", ignore_errors=True)
+        path.write_text(yaml.safe_dump(lock, sort_keys=False))
+        return project
+
+    def seconds(self, stage: str) -> float:
+        """How long a stage took in the undisturbed run."""
+        rule = STAGES[stage].replace("@", "_").replace("-", "_")
+        path = self.whole.root / f"logs/snakemake/{rule}.benchmark.tsv"
+        return float(path.read_text().splitlines()[1].split("\t")[0]) if path.exists() else 3.0
+
+    def assert_same(self, project: Project) -> None:
+        """All that a run makes is as in the undisturbed one, and recorded."""
+        here, there = content(project.root), content(self.whole.root)
+        differ = sorted(name for name in {*here, *there} if here.get(name) != there.get(name))
+        assert not differ, f"not as in an undisturbed run: {differ}"
+        assert recorded(project) == recorded(self.whole), "dvc.lock differs"
+        assert project.changed() == set()
+
+
+def content(root: Path) -> dict[str, str]:
+    """The digests of all files that a run makes, but of those that tell times or are left of a stop."""
+    found = {}
+    for folder in _MADE:
+        for path in sorted((root / folder).rglob("*")):
+            name = str(path.relative_to(root))
+            if path.is_file() and path.name != ".snakemake_timestamp" and not name.startswith((_CLOCK, *_LEFT)):
+                found[name] = hashlib.sha256(path.read_bytes()).hexdigest()
+    return found
+
+
+def recorded(project: Project) -> dict[str, Any]:
+    """What dvc.lock says of each stage, but of the file of times."""
+    stages = yaml.safe_load((project.root / "dvc.lock").read_text())["stages"]
+    for stage in stages.values():
+        stage["outs"] = [out for out in stage["outs"] if not out["path"].startswith(_CLOCK)]
+    return dict(stages)
+
+
+def below(stages: dict[str, Any], stage: str) -> set[str]:
+    """A stage and those that depend on it, by what dvc.lock says."""
+
+    def made(one: str, other: str) -> bool:
+        return one == other or one.startswith(f"{other}/") or other.startswith(f"{one}/")
+
+    found = {stage}
+    while more := {
+        name
+        for name, each in stages.items()
+        if name not in found
+        and any(
+            made(out["path"], dependency["path"])
+            for above in found
+            for out in stages[above]["outs"]
+            for dependency in each.get("deps", [])
+        )
+    }:
+        found |= more
+    return found
+
+
+def _objects(project: Project, lock: Any, stage: str) -> set[str]:
+    """The digests of what DVC's cache has of a stage."""
+    found = {out["md5"] for out in lock["stages"][stage]["outs"]}
+    for digest in [each for each in found if each.endswith(".dir") and _object(project, each).exists()]:
+        found |= {entry["md5"] for entry in json.loads(_object(project, digest).read_text())}
+    return found
+
+
+def _object(project: Project, digest: str) -> Path:
+    return project.root / ".dvc/cache/files/md5" / digest[:2] / digest[2:]
+
+
+def remove(path: Path) -> None:
+    """A file or a folder, or none."""
+    if path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def refused(project: Project, *command: str, names: str = "", **environment: str) -> str:
+    """What a command says that must fail with a message which names something."""
+    done = subprocess.run(
+        command, cwd=project.root, env={**project.environment, **environment}, capture_output=True, text=True
+    )
+    said = done.stdout + done.stderr
+    assert done.returncode != 0, f"{' '.join(command)} ended well\n{said}"
+    assert_message(said, names)
+    return said
+
+
+def assert_message(said: str, names: str = "") -> None:
+    """It is a message for people, which names something."""
+    assert "Traceback" not in said, said
+    assert names in said, f"nothing names {names}: {said}"
+    assert "error" in said.lower() or "missing" in said, said
+
+
+class Running:
+    """An engine at work, in a process group of its own."""
+
+    def __init__(self, project: Project, engine: str, *targets: str, prefix: tuple[str, ...] = ()) -> None:
+        self.project, self.engine = project, engine
+        self._log = TemporaryFile()  # elsewhere: the disk of the project may be full
+        self.process = subprocess.Popen(
+            [*prefix, *ENGINES[engine], *targets],
+            cwd=project.root,
+            env=project.environment,
+            stdout=self._log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+
+    def stage(self, stage: str, seconds: float = 180) -> psutil.Process | None:
+        """The process of a stage, as soon as it is there; None where the engine ends without it."""
+        return self.child(lambda words: f"workflow.{stage}" in words, seconds)
+
+    def child(self, fits: Callable[[list[str]], bool], seconds: float = 180) -> psutil.Process | None:
+        """The first process below the engine whose words fit, as soon as it is there."""
+        until = time.monotonic() + seconds
+        while self.process.poll() is None:
+            assert time.monotonic() < until, self.said()
+            try:
+                for each in psutil.Process(self.process.pid).children(recursive=True):
+                    if fits(each.cmdline()):
+                        return each
+            except psutil.NoSuchProcess:
+                pass
+            time.sleep(0.02)
+        return None
+
+    def kill(self) -> bool:
+        """Kill the whole group; whether it was still at work."""
+        alive = self.process.poll() is None
+        try:
+            os.killpg(self.process.pid, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
+        self.process.wait()
+        # DVC respects the lock of a process until init has taken notice of its death.
+        until = time.monotonic() + 60
+        while _group_lives(self.process.pid):
+            assert time.monotonic() < until, "killed processes are still there"
+            time.sleep(0.05)
+        return alive
+
+    def end(self, seconds: float = 300) -> tuple[int, str]:
+        """Exit status and all that was said."""
+        status = self.process.wait(seconds)
+        return status, self.said()
+
+    def said(self) -> str:
+        """Also by the stages that Snakemake runs."""
+        logs = sorted((self.project.root / "logs/snakemake").glob("*.log")) if self.engine == "snakemake" else []
+        own = os.pread(self._log.fileno(), 1 << 24, 0).decode(errors="replace")  # the engine writes where it was
+        return own + "".join(path.read_text(errors="replace") for path in logs)
+
+
+def _group_lives(group: int) -> bool:
+    try:
+        os.killpg(group, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def run(project: Project, engine: str, *targets: str) -> str:
+    """Run an engine to its end, as docs/running.md says of a killed one; what it says, and its stages."""
+    for log in (project.root / "logs/snakemake").glob("*.log"):
+        log.unlink()
+    if engine == "snakemake" and list((project.root / ".snakemake/locks").glob("*")):
+        project.run("snakemake", "--unlock")
+    running = Running(project, engine, *targets)
+    status, said = running.end()
+    assert status == 0, said
+    assert "Traceback" not in said, said
+    return said
+
+
+def mend_lock(project: Project) -> set[str]:
+    """Bring back a dvc.lock that is not whole, as `mfaranet doctor` says; the stages that it has then."""
+    path = project.root / LOCK
+    if not path.exists():
+        return set()
+    try:
+        return set(read_lock(path))
+    except InputError:
+        said = refused(project, sys.executable, "-m", "mfaranet", "doctor", "--quiet", names=str(LOCK))
+    (mend,) = re.findall(rf"missing +{LOCK}: .*; (.*)", said)
+    project.run("sh", "-c", mend)
+    return set(read_lock(path))
+
+
+def goes_on(room: Room, project: Project, engine: str) -> None:
+    """The next run makes what is missing and no more, and comes to the same."""
+    done = mend_lock(project)
+    states = list((project.root / "runs/sample/resume/base").glob("*/epoch_*.pt"))
+    said = run(project, engine)
+    again = {stage for stage in done if f"Running stage '{stage}'" in said}
+    assert not again, f"recorded, and run again: {again}"
+    if states and STAGES["train"] not in done:
+        assert "going on after epoch" in said, f"{states} are there, and it began anew: {said}"
+    room.assert_same(project)
+
+
+@cache
+def can_mount() -> bool:
+    """Whether this process may mount something, in a name space of its own."""
+    command = ["unshare", "--mount", "mount", "-t", "tmpfs", "-o", "size=64k", "none", "/mnt"]
+    return bool(shutil.which("unshare")) and subprocess.run(command, capture_output=True).returncode == 0
+
+
+@contextmanager
+def mounted(kind: str, options: str, device: str, folder: Path) -> Iterator[Path]:
+    """A file system in a folder, while the block runs."""
+    if not can_mount():
+        raise NotHereError("nothing may be mounted here; it takes root, in a machine or container that lets it")
+    folder.mkdir(parents=True, exist_ok=True)
+    subprocess.run(["mount", "-t", kind, "-o", options, device, folder], check=True, capture_output=True)
+    try:
+        yield folder
+    finally:
+        subprocess.run(["umount", folder], check=True, capture_output=True)
