@@ -15,7 +15,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -189,6 +189,8 @@ def remove(path: Path) -> None:
 
 def refused(project: Project, *command: str, names: str = "", **environment: str) -> str:
     """What a command says that must fail with a message which names something."""
+    if command[0] == "mfaranet":  # the copy's, not what is installed
+        command = (sys.executable, "-m", *command)
     done = subprocess.run(
         command, cwd=project.root, env={**project.environment, **environment}, capture_output=True, text=True
     )
@@ -202,7 +204,6 @@ def assert_message(said: str, names: str = "") -> None:
     """It is a message for people, which names something."""
     assert "Traceback" not in said, said
     assert names in said, f"nothing names {names}: {said}"
-    assert "error" in said.lower() or "missing" in said, said
 
 
 class Running:
@@ -210,7 +211,7 @@ class Running:
 
     def __init__(self, project: Project, engine: str, *targets: str, prefix: tuple[str, ...] = ()) -> None:
         self.project, self.engine = project, engine
-        self._log = TemporaryFile()  # elsewhere: the disk of the project may be full
+        self._log = TemporaryFile()  # noqa: SIM115 (elsewhere: the project's disk may be full)
         self.process = subprocess.Popen(
             [*prefix, *ENGINES[engine], *targets],
             cwd=project.root,
@@ -241,10 +242,8 @@ class Running:
     def kill(self) -> bool:
         """Kill the whole group; whether it was still at work."""
         alive = self.process.poll() is None
-        try:
+        with suppress(ProcessLookupError):
             os.killpg(self.process.pid, signal.SIGKILL)
-        except ProcessLookupError:
-            pass
         self.process.wait()
         # DVC respects the lock of a process until init has taken notice of its death.
         until = time.monotonic() + 60
@@ -286,23 +285,28 @@ def run(project: Project, engine: str, *targets: str) -> str:
     return said
 
 
-def mend_lock(project: Project) -> set[str]:
-    """Bring back a dvc.lock that is not whole, as `mfaranet doctor` says; the stages that it has then."""
+def mend(project: Project, name: str) -> None:
+    """Mend a file as `mfaranet doctor` says."""
+    said = refused(project, "mfaranet", "doctor", "--quiet", names=name)
+    (command,) = re.findall(rf"missing +{name}: .*((?:git|cp) .*)", said)
+    project.run("sh", "-c", command)
+
+
+def records(project: Project) -> set[str]:
+    """The stages that dvc.lock has, which is mended where it is not whole."""
     path = project.root / LOCK
     if not path.exists():
         return set()
     try:
         return set(read_lock(path))
     except InputError:
-        said = refused(project, sys.executable, "-m", "mfaranet", "doctor", "--quiet", names=str(LOCK))
-    (mend,) = re.findall(rf"missing +{LOCK}: .*; (.*)", said)
-    project.run("sh", "-c", mend)
+        mend(project, str(LOCK))
     return set(read_lock(path))
 
 
 def goes_on(room: Room, project: Project, engine: str) -> None:
     """The next run makes what is missing and no more, and comes to the same."""
-    done = mend_lock(project)
+    done = records(project)
     states = list((project.root / "runs/sample/resume/base").glob("*/epoch_*.pt"))
     said = run(project, engine)
     again = {stage for stage in done if f"Running stage '{stage}'" in said}

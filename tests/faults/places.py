@@ -1,0 +1,119 @@
+"""A repository that was moved or copied, is reached through a link, or lies on a path with spaces and Unicode, or on a
+file system that does not tell capitals from small letters; a folder that may only be read.
+
+Without git: see tests/test_without_git.py. A second clone and a worktree: tests/test_code.py. Many kernels have neither
+vfat nor ext4 with casefold; ntfs-3g, which is none of the kernel's, can be told to ignore case.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+from tests.faults.trial import ENGINES, Fault, NotHereError, Room, Running, assert_message, can_mount, goes_on, run
+from tests.project import Project
+
+_NAME = "my project, größe 漢字 (1) & 'two'"
+_READ_ONLY = ("results", "runs", "data", "plan", ".dvc", ".")
+
+
+def faults() -> Iterator[Fault]:
+    """Each place with each engine."""
+    for engine in ENGINES:
+        yield Fault(f"moved, {engine}", partial(move, engine=engine, how=os.rename))
+        yield Fault(f"copied, {engine}", partial(move, engine=engine, how=_copy))
+        yield Fault(f"through a link, {engine}", partial(through_link, engine=engine))
+        yield Fault(f"spaces and Unicode, {engine}", partial(odd_path, engine=engine))
+        yield Fault(f"capitals are small letters, {engine}", partial(without_case, engine=engine))
+        for folder in _READ_ONLY:
+            yield Fault(f"{folder} is read-only, {engine}", partial(read_only, engine=engine, folder=folder))
+
+
+def _copy(source: Path, target: Path) -> None:
+    shutil.copytree(source, target, symlinks=True)
+    shutil.rmtree(source)  # nothing may point there
+
+
+def _nothing_runs(room: Room, project: Project, engine: str) -> None:
+    assert "Running stage" not in run(project, engine)
+    room.assert_same(project)
+
+
+def move(room: Room, engine: str, how: object) -> None:
+    """Nothing runs again."""
+    project = room.finished("before")
+    project.changed()  # DVC's own notes of where files are
+    assert callable(how)
+    how(project.root, room.folder / "after")
+    project.root = room.folder / "after"
+    _nothing_runs(room, project, engine)
+
+
+def through_link(room: Room, engine: str) -> None:
+    """What runs there is the same as what runs in the folder itself."""
+    project = room.before("evaluate")
+    link = room.folder / "link"
+    link.symlink_to(project.root)
+    linked = Project(link)
+    linked.environment = {**project.environment, "PWD": str(link)}
+    goes_on(room, linked, engine)
+    _nothing_runs(room, project, "dvc" if engine == "snakemake" else "snakemake")
+
+
+def odd_path(room: Room, engine: str) -> None:
+    """A whole run, with an environment that lies there too."""
+    project = room.fresh(_NAME)
+    binaries = project.root / ".venv/bin"
+    binaries.mkdir(parents=True)
+    (project.root / ".venv/pyvenv.cfg").write_bytes((Path(sys.prefix) / "pyvenv.cfg").read_bytes())
+    (project.root / ".venv/lib").symlink_to(Path(sys.prefix) / "lib")
+    (binaries / "python").symlink_to(Path(sys.executable).resolve())
+    for name in ("dvc", "snakemake"):
+        (binaries / name).write_text(f'#!/bin/sh\nexec "$(dirname "$0")/python" -m {name} "$@"\n')
+        (binaries / name).chmod(0o755)
+    project.environment["PATH"] = f"{binaries}{os.pathsep}{os.environ['PATH']}"
+    goes_on(room, project, engine)
+
+
+def without_case(room: Room, engine: str) -> None:
+    """A run of what is below the data, on a file system that finds A as a."""
+    with _ntfs(room.folder) as disk:
+        (disk / "A").touch()
+        assert (disk / "a").exists()
+        goes_on(room, replace(room, folder=disk).before("data"), engine)
+
+
+@contextmanager
+def _ntfs(folder: Path) -> Iterator[Path]:
+    if not (shutil.which("lowntfs-3g") and shutil.which("mkntfs") and can_mount()):
+        raise NotHereError("no file system that ignores case can be mounted here; it takes root and ntfs-3g")
+    image, disk = folder / "image", folder / "disk"
+    disk.mkdir()
+    with image.open("wb") as file:
+        file.truncate(1 << 30)
+    subprocess.run(["mkntfs", "-FQq", image], check=True, capture_output=True)
+    subprocess.run(["lowntfs-3g", "-o", "ignore_case", image, disk], check=True, capture_output=True)
+    try:
+        yield disk
+    finally:
+        subprocess.run(["umount", disk], check=True)
+
+
+def read_only(room: Room, engine: str, folder: str) -> None:
+    """The engine says so and removes nothing; then the folder can be written again."""
+    if not can_mount():
+        raise NotHereError("root writes whatever the rights of a folder are, and nothing may be mounted here")
+    project = room.before("evaluate")
+    bind = f'mount --bind {folder} {folder} && mount -o remount,bind,ro {folder} && cd . && exec "$@"'
+    running = Running(project, engine, prefix=("unshare", "--mount", "sh", "-c", bind, "sh"))
+    status, said = running.end()
+    if status:
+        assert_message(said, "ead-only")
+    else:
+        assert folder in ("data", "plan", "."), said  # which evaluate does not write
+    goes_on(room, project, engine)
