@@ -4,7 +4,7 @@ SEED ?= 0
 # DVC starts `python` of the environment it finds first.
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
-.PHONY: help repro verify test record fuzz lint docs bench scm mutants coverage
+.PHONY: help repro verify test record fuzz lint docs bench scm mutants coverage faults
 
 help:
 	@echo "make repro   run the pipeline on the data sets of params.yaml and say where the tables are"
@@ -14,6 +14,7 @@ help:
 	@echo "make fuzz    try 10000 bad inputs, another 10000 by SEED=1; ten minutes, as for a night"
 	@echo "make mutants put small faults into the code, one at a time, and name those that no test notices; an hour"
 	@echo "make coverage run the tests, and say which branches none of them takes; half an hour"
+	@echo "make faults  kill, fill disks, corrupt and cut records, and more; three quarters of an hour, as for a night"
 	@echo "make lint    check format, style and types"
 	@echo "make docs    build the pages as a site, in site/"
 	@echo "make bench   time us beside the straightforward code, a quarter of an hour; nothing else should run"
@@ -48,6 +49,8 @@ coverage: $(READY) scm
 	coverage json --quiet
 	python -c 'import json; found = json.load(open("logs/coverage/report.json"))["totals"]["percent_branches_covered"]; \
 		print(f"branches: {found:.1f} %"); exit(found < 92)'
+faults: $(READY)
+	python -m tests.faults --seed $(SEED)
 
 lint: $(READY)
 	ruff format --check .

@@ -89,4 +89,4 @@ for stage in stages:
             # and no rest for what latency times.
             "export OMP_NUM_THREADS={threads} TIMEFORMAT=$'s\\tuser\\tsystem\\n%R\\t%U\\t%S';"
             " export MFARANET_GPUS={resources.gpus};"
-            " {{ time {params.python} -m workflow.job {params.stage} > {log.output} 2>&1; }} 2> {log.benchmark}"
+            " {{ time {params.python:q} -m workflow.job {params.stage} > {log.output} 2>&1; }} 2> {log.benchmark}"

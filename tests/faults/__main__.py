@@ -22,6 +22,14 @@ from tests.project import Project, smallest
 KINDS = (
     "kills",
     "disks",
+    "records",
+    "engines",
+    "cache",
+    "training",
+    "places",
+    "remotes",
+    "clocks",
+    "installation",
 )
 
 

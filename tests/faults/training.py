@@ -1,7 +1,7 @@
 """A training whose loader worker is killed or lacks memory, that lacks memory itself, or whose loss is NaN.
 
-Memory is taken away by RLIMIT_AS of the running process, at a random moment after its first epoch: whatever asks for
-some next, in Python, OpenCV or torch, gets none. A process may then end in C, where nothing is left to say it.
+Memory is taken away by RLIMIT_AS of the running process, half of what it has, at a random moment after its first epoch:
+whatever asks for some next, in Python, OpenCV or torch, gets none. It may then end in C, where nothing can say it.
 """
 
 import resource
@@ -13,16 +13,13 @@ import psutil
 
 from tests.faults.trial import STAGES, Fault, Room, Running, assert_message, content, recorded, refused, run
 
-_MORE = 4 << 20
-"""Bytes that the process may still take."""
-
 
 def _kill(process: psutil.Process) -> None:
     process.kill()
 
 
 def _starve(process: psutil.Process) -> None:
-    limit = process.memory_info().vms + _MORE
+    limit = process.memory_info().vms // 2
     process.rlimit(resource.RLIMIT_AS, (limit, limit))
 
 

@@ -75,6 +75,8 @@ class Room:
         """A copy of the undisturbed run."""
         root = self.folder / name
         shutil.copytree(self.whole.root, root, symlinks=True)
+        for log in (root / "logs/snakemake").glob("*.log"):
+            log.unlink()
         project = Project(root)
         project.environment = {**self.whole.environment, "PYTHONUNBUFFERED": "1"}
         return project
@@ -242,14 +244,7 @@ class Running:
     def kill(self) -> bool:
         """Kill the whole group; whether it was still at work."""
         alive = self.process.poll() is None
-        with suppress(ProcessLookupError):
-            os.killpg(self.process.pid, signal.SIGKILL)
-        self.process.wait()
-        # DVC respects the lock of a process until init has taken notice of its death.
-        until = time.monotonic() + 60
-        while _group_lives(self.process.pid):
-            assert time.monotonic() < until, "killed processes are still there"
-            time.sleep(0.05)
+        end_group(self.process)
         return alive
 
     def end(self, seconds: float = 300) -> tuple[int, str]:
@@ -258,10 +253,31 @@ class Running:
         return status, self.said()
 
     def said(self) -> str:
-        """Also by the stages that Snakemake runs."""
+        """What the engine says, and the stages."""
+        return self._own() + self._logs()
+
+    def stages(self) -> str:
+        """What the stages say, or the engine where none began: Snakemake shows tracebacks of what it cannot write."""
+        return self._logs() or self._own()
+
+    def _own(self) -> str:
+        return os.pread(self._log.fileno(), 1 << 24, 0).decode(errors="replace")  # the engine writes where it was
+
+    def _logs(self) -> str:
         logs = sorted((self.project.root / "logs/snakemake").glob("*.log")) if self.engine == "snakemake" else []
-        own = os.pread(self._log.fileno(), 1 << 24, 0).decode(errors="replace")  # the engine writes where it was
-        return own + "".join(path.read_text(errors="replace") for path in logs)
+        return "".join(path.read_text(errors="replace") for path in logs)
+
+
+def end_group(process: "subprocess.Popen[bytes]") -> None:
+    """Kill a process and all that it has started, and wait until they are gone."""
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    # DVC respects the lock of a process until init has taken notice of its death.
+    until = time.monotonic() + 60
+    while _group_lives(process.pid):
+        assert time.monotonic() < until, "killed processes are still there"
+        time.sleep(0.05)
 
 
 def _group_lives(group: int) -> bool:
