@@ -16,7 +16,7 @@ from tempfile import TemporaryDirectory
 import pandas as pd
 from tqdm import tqdm
 
-from tests.faults.trial import Fault, NotHereError, Room
+from tests.faults.trial import Fault, MissedError, NotHereError, Room
 from tests.project import Project, smallest
 
 KINDS = (
@@ -40,7 +40,7 @@ class Outcome:
     kind: str
     name: str
     state: str
-    """survived, failed, or not here: this machine cannot have it."""
+    """survived, failed, missed, or not here: this machine cannot have it."""
     text: str
     seconds: float
 
@@ -60,6 +60,8 @@ def try_fault(kind: str, fault: Fault, whole: Project, seed: int) -> Outcome:
             fault.inject(Room(Path(folder), whole, Random(f"{seed} {kind} {fault.name}")))
         except NotHereError as error:
             state, text = "not here", str(error)
+        except MissedError as error:
+            state, text = "missed", str(error)
         except Exception:
             state, text = "failed", traceback.format_exc(limit=-6)
     return Outcome(kind, fault.name, state, text, round(time.monotonic() - began, 1))
@@ -107,6 +109,7 @@ def row(kind: str, found: list[Outcome]) -> dict[str, object]:
         "kind": kind,
         "injected": counts["survived"] + counts["failed"],
         "survived": counts["survived"],
+        "missed": counts["missed"],
         "not here": counts["not here"],
         "seconds": round(sum(each.seconds for each in found)),
     }

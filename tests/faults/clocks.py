@@ -1,63 +1,78 @@
-"""A clock that is set back by a year, or forward: between two runs, and while a stage runs. It takes libfaketime."""
+"""A clock that is set back: what is there is of the future then, in hours or more than a year.
 
+The clock of this machine is left alone, as others use it: between two runs, all files are made later instead, which is
+the same; within a run of DVC, libfaketime shows its processes another time (but not the kernel, which dates files).
+"""
+
+import os
 import time
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
 from tests.faults.trial import ENGINES, Fault, NotHereError, Room, Running, goes_on, run
+from tests.project import Project
 
-_LIBRARIES = (
-    "/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1",
-    "/usr/lib/aarch64-linux-gnu/faketime/libfaketimeMT.so.1",
-)
-_OFFSETS = ("-400d", "-2h", "+400d")
+_LIBRARY = "/usr/lib/{}-linux-gnu/faketime/libfaketimeMT.so.1"
+_BACK = {"two hours": 7200, "400 days": 400 * 86400}
 
 
 def faults() -> Iterator[Fault]:
-    """Each offset under each engine."""
+    """Each under each engine."""
     for engine in ENGINES:
-        for offset in _OFFSETS:
-            yield Fault(f"by {offset} before a run of {engine}", partial(between, engine=engine, offset=offset))
-        yield Fault(f"by {_OFFSETS[0]} in a run of {engine}", partial(within, engine=engine, offset=_OFFSETS[0]))
+        for words, seconds in _BACK.items():
+            yield Fault(f"by {words} before a run of {engine}", partial(between, engine=engine, seconds=seconds))
+            yield Fault(f"by {words} before an edit, {engine}", partial(edit, engine=engine, seconds=seconds))
+    yield Fault("by 400 days in a run of dvc", within)
 
 
-def _shifted(room: Room, offset: str) -> tuple[dict[str, str], Path]:
-    """Variables by which a process has another time, and the file that says which."""
-    found = next((path for path in _LIBRARIES if Path(path).exists()), None)
-    if not found:
-        raise NotHereError("no libfaketime is here; on Debian: apt install faketime")
-    path = room.folder / "clock"
-    path.write_text(offset)
-    told = {"FAKETIME_TIMESTAMP_FILE": str(path), "FAKETIME_DONT_FAKE_MONOTONIC": "1", "FAKETIME_CACHE_DURATION": "1"}
-    return {"LD_PRELOAD": found, **told}, path
+def _age(project: Project, seconds: float) -> None:
+    """Let all files be of the future."""
+    later = time.time() + seconds
+    for path in [project.root, *project.root.rglob("*")]:
+        if ".git" not in path.parts:
+            os.utime(path, (later, later), follow_symlinks=False)
 
 
-def between(room: Room, engine: str, offset: str) -> None:
-    """A run that stopped goes on with another clock; then nothing is left to do by the right one."""
-    stage = room.rng.choice(["evaluate", "complexity", "summary", "tables"])
-    project = room.before(stage)
-    environment, _ = _shifted(room, offset)
-    right = project.environment
-    project.environment = {**right, **environment}
+def between(room: Room, engine: str, seconds: float) -> None:
+    """A run that stopped goes on; then neither engine has anything left to do."""
+    project = room.before(room.rng.choice(["evaluate", "complexity", "summary", "tables"]))
+    _age(project, seconds)
     run(project, engine)
-    project.environment = right
     room.assert_same(project)
     for each in ENGINES:
         assert "Running stage" not in run(project, each)
 
 
-def within(room: Room, engine: str, offset: str) -> None:
+def edit(room: Room, engine: str, seconds: float) -> None:
+    """What is stale runs, though it is of the future."""
+    project = room.finished()
+    _age(project, seconds)
+    before = (project.root / "params.yaml").read_text()
+    project.change("tables", "overall", "title", value="Later")
+    run(project, engine)
+    assert "# Later" in (project.root / "results/sample/tables/overall.md").read_text()
+    (project.root / "params.yaml").write_text(before)
+    run(project, engine)
+    room.assert_same(project)
+
+
+def within(room: Room) -> None:
     """The clock is set while a stage runs."""
+    found = next((path for path in map(_LIBRARY.format, ("x86_64", "aarch64")) if Path(path).exists()), None)
+    if not found:
+        raise NotHereError("no libfaketime is here; on Debian: apt install faketime")
     project = room.before("evaluate")
-    environment, path = _shifted(room, "+0d")
+    clock = room.folder / "clock"
+    clock.write_text("+0d")
     right = project.environment
-    project.environment = {**right, **environment}
-    running = Running(project, engine)
+    told = {"FAKETIME_TIMESTAMP_FILE": str(clock), "FAKETIME_DONT_FAKE_MONOTONIC": "1", "FAKETIME_CACHE_DURATION": "1"}
+    project.environment = {**right, "LD_PRELOAD": found, **told}
+    running = Running(project, "dvc")
     assert running.stage("evaluate"), running.said()
     time.sleep(room.rng.uniform(0, 2))
-    path.write_text(offset)
+    clock.write_text("-400d")
     status, said = running.end()
     assert status == 0, said
     project.environment = right
-    goes_on(room, project, engine)
+    goes_on(room, project, "dvc")

@@ -1,6 +1,6 @@
 """An installation that is killed: `make .venv/.ready` at random moments, several times; then a next make goes on.
 
-With the rule, and the pip, of this project, but few and small packages, from a folder: torch would take minutes each time.
+With the rule, and the pip, of this project, but few packages, from a folder: torch would take minutes each time.
 """
 
 import shutil

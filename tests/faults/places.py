@@ -2,7 +2,7 @@
 file system that does not tell capitals from small letters; a folder that may only be read.
 
 Without git: see tests/test_without_git.py. A second clone and a worktree: tests/test_code.py. Many kernels have neither
-vfat nor ext4 with casefold; ntfs-3g, which is none of the kernel's, can be told to ignore case.
+vfat nor ext4 with casefold; exfat-fuse is none of the kernel's, and keeps names but finds A as a.
 """
 
 import os
@@ -82,26 +82,33 @@ def odd_path(room: Room, engine: str) -> None:
 
 def without_case(room: Room, engine: str) -> None:
     """A run of what is below the data, on a file system that finds A as a."""
-    with _ntfs(room.folder) as disk:
+    with _exfat(room.folder) as disk:
         (disk / "A").touch()
         assert (disk / "a").exists()
         goes_on(room, replace(room, folder=disk).before("data"), engine)
 
 
 @contextmanager
-def _ntfs(folder: Path) -> Iterator[Path]:
-    if not (shutil.which("lowntfs-3g") and shutil.which("mkntfs") and can_mount()):
-        raise NotHereError("no file system that ignores case can be mounted here; it takes root and ntfs-3g")
+def _exfat(folder: Path) -> Iterator[Path]:
+    if not (shutil.which("mount.exfat-fuse") and shutil.which("mkfs.exfat") and can_mount()):
+        raise NotHereError(
+            "no file system that ignores case can be mounted here; it takes root, exfat-fuse, exfatprogs"
+        )
     image, disk = folder / "image", folder / "disk"
     disk.mkdir()
     with image.open("wb") as file:
         file.truncate(1 << 30)
-    subprocess.run(["mkntfs", "-FQq", image], check=True, capture_output=True)
-    subprocess.run(["lowntfs-3g", "-o", "ignore_case", image, disk], check=True, capture_output=True)
+    subprocess.run(["mkfs.exfat", image], check=True, capture_output=True)
+    found = subprocess.run(["losetup", "--find", "--show", image], check=True, capture_output=True, text=True)
+    device = found.stdout.strip()
     try:
-        yield disk
+        subprocess.run(["mount.exfat-fuse", device, disk], check=True, capture_output=True)
+        try:
+            yield disk
+        finally:
+            subprocess.run(["umount", disk], check=True)
     finally:
-        subprocess.run(["umount", disk], check=True)
+        subprocess.run(["losetup", "--detach", device], check=True)
 
 
 def read_only(room: Room, engine: str, folder: str) -> None:

@@ -126,13 +126,13 @@ def stop_server(room: Room, pull: bool) -> None:
         project.commit("remote")
         if not pull:
             server.store.left = room.rng.randrange(50 << 20)
-            refused(project, "dvc", "push", names="ERROR: failed to push data to the cloud")
+            refused(project, "dvc", "push", names="ERROR: failed to")
             server.store.left = 1 << 60
         project.run("dvc", "push")
         colleague = _clone(room, project)
         if pull:
             server.store.left = room.rng.randrange(50 << 20)
-            refused(colleague, "dvc", "pull", names="ERROR: failed to pull data from the cloud")
+            refused(colleague, "dvc", "pull", names="ERROR: failed to")
             server.store.left = 1 << 60
         _pull(room, colleague)
 

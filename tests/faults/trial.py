@@ -54,13 +54,17 @@ class NotHereError(Exception):
     """This machine cannot have such a fault; the text says why."""
 
 
+class MissedError(Exception):
+    """What ran ended before the fault could strike."""
+
+
 @dataclass(frozen=True)
 class Fault:
     """One that is injected once."""
 
     name: str
     inject: Callable[["Room"], None]
-    """AssertionError where something does not hold; NotHereError."""
+    """AssertionError where something does not hold; NotHereError, MissedError."""
 
 
 @dataclass(frozen=True)
