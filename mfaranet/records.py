@@ -1,4 +1,4 @@
-"""dvc.lock, DVC's record of what ran, and a copy of it: DVC writes in place, and a kill or a full disk leaves a part."""
+"""dvc.lock, DVC's record of what ran, and a copy of it: DVC writes it in place, and a kill may leave a part."""
 
 from pathlib import Path
 from typing import Any

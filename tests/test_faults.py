@@ -1,4 +1,4 @@
-"""A few of the faults of `make faults`, and that it would see what is not survived; what the machine lacks, in a sentence.
+"""A few of the faults of `make faults`, and that it sees what is not survived; what the machine lacks is told.
 
 All others are for a night. See also test_kills, test_resume, test_snakemake (kills), test_locks, test_running (two at
 once), test_snapshot (edits), test_without_git and test_code (places), test_processes (NaN in one of several processes).

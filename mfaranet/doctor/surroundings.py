@@ -140,6 +140,8 @@ def _git(*arguments: str) -> str | None:
         top = subprocess.run(["git", "rev-parse", "--show-toplevel"], capture_output=True, text=True, check=True).stdout
         if not Path(top.strip()).samefile("."):
             return None  # a folder around this one may be another project's repository
-        return subprocess.run(["git", "--no-optional-locks", *arguments], capture_output=True, text=True, check=True).stdout.strip()
+        return subprocess.run(
+            ["git", "--no-optional-locks", *arguments], capture_output=True, text=True, check=True
+        ).stdout.strip()
     except (OSError, subprocess.CalledProcessError):
         return None

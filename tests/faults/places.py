@@ -1,5 +1,5 @@
-"""A repository that was moved or copied, is reached through a link, or lies on a path with spaces and Unicode, or on a
-file system that does not tell capitals from small letters; a folder that may only be read.
+"""A repository that was moved or copied, is reached through a link, or lies on a path with spaces and Unicode, whose
+data lie on a file system that does not tell capitals from small letters; a folder that may only be read.
 
 Without git: see tests/test_without_git.py. A second clone and a worktree: tests/test_code.py. Many kernels have neither
 vfat nor ext4 with casefold; exfat-fuse is none of the kernel's, and keeps names but finds A as a.
@@ -11,7 +11,6 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -81,20 +80,22 @@ def odd_path(room: Room, engine: str) -> None:
 
 
 def without_case(room: Room, engine: str) -> None:
-    """A run of what is below the data, on a file system that finds A as a."""
-    with _exfat(room.folder) as disk:
+    """The data lie on a file system that finds A as a, and has neither links nor rights."""
+    project = room.before("data")
+    shutil.rmtree(project.root / "data")
+    with _exfat(room.folder / "image", project.root / "data") as disk:
         (disk / "A").touch()
         assert (disk / "a").exists()
-        goes_on(room, replace(room, folder=disk).before("data"), engine)
+        (disk / "A").unlink()
+        goes_on(room, project, engine)
 
 
 @contextmanager
-def _exfat(folder: Path) -> Iterator[Path]:
+def _exfat(image: Path, disk: Path) -> Iterator[Path]:
     if not (shutil.which("mount.exfat-fuse") and shutil.which("mkfs.exfat") and can_mount()):
         raise NotHereError(
             "no file system that ignores case can be mounted here; it takes root, exfat-fuse, exfatprogs"
         )
-    image, disk = folder / "image", folder / "disk"
     disk.mkdir()
     with image.open("wb") as file:
         file.truncate(1 << 30)
