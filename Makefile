@@ -1,10 +1,14 @@
 PYTHON ?= python3
 READY := .venv/.ready
+TOOLS := .tools/.ready
 SEED ?= 0
 # DVC starts `python` of the environment it finds first.
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
-.PHONY: help repro verify test record fuzz lint docs bench scm mutants coverage faults
+.PHONY: help repro verify test record fuzz lint docs bench scm mutants coverage faults lock
+# Nothing is installed, and nothing built with, but files whose SHA-256 stands in the file given.
+LOCKED := -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes
+
 
 help:
 	@echo "make repro   run the pipeline on the data sets of params.yaml and say where the tables are"
@@ -18,6 +22,7 @@ help:
 	@echo "make lint    check format, style and types"
 	@echo "make docs    build the pages as a site, in site/"
 	@echo "make bench   time us beside the straightforward code, a quarter of an hour; nothing else should run"
+	@echo "make lock    write constraints.txt anew from pyproject.toml, with checksums; versions that are in it stay"
 
 repro: $(READY) scm
 	dvc repro
@@ -70,15 +75,26 @@ bench: $(READY)
 scm: $(READY)
 	@[ -e .git ] || git rev-parse --git-dir > /dev/null 2>&1 || dvc config --local core.no_scm true
 
+lock: $(TOOLS)
+	. .tools/bin/activate && .ci/lock constraints.txt --prod --group dev
+	. .tools/bin/activate && .ci/lock .ci/tools.txt --no-default --dev --group tools
+
 $(READY): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo "error: Python 3.11 or newer with its venv module is needed (Debian: apt install python3-venv;" \
 		  "another Python: make PYTHON=/path/to/python3.11)" >&2; exit 1; }
 	$(PYTHON) -m venv .venv
-	.venv/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	sed -n '/^setuptools==/,/[^\\]$$/p' constraints.txt > .venv/builder.txt
+	.venv/bin/python $(LOCKED) -r .venv/builder.txt
+	.venv/bin/python $(LOCKED) --no-build-isolation -r constraints.txt
+	.venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	.venv/bin/python -m workflow.plots
 	touch $(READY)
 
 .venv/.mutants: $(READY)
 	.venv/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[mutants]'
 	touch $@
+$(TOOLS): .ci/tools.txt
+	$(PYTHON) -m venv .tools
+	.tools/bin/python $(LOCKED) -r .ci/tools.txt
+	touch $(TOOLS)
