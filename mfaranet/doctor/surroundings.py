@@ -19,7 +19,9 @@ from mfaranet.files import read_yaml
 from mfaranet.records import LOCK, mend_lock, read_lock
 
 PACKAGES = ("mfaranet", "torch", "torchvision", "dvc", "snakemake", "opencv-python-headless")
-_INSTALL = "make a new environment: rm -rf .venv && make test, or pip install --require-hashes --no-deps -r constraints.txt"
+_INSTALL = (
+    "make a new environment: rm -rf .venv && make test, or pip install --require-hashes --no-deps -r constraints.txt"
+)
 _ENVIRONMENT = "source .venv/bin/activate"
 
 
