@@ -42,7 +42,7 @@ record: $(READY) scm
 fuzz: $(READY)
 	python -m tests.fuzz --seed $(SEED)
 
-mutants: .venv/.mutants
+mutants: $(READY)
 	python -m tests.mutants --seed $(SEED)
 
 # Programs that the tests start are measured too.
@@ -91,9 +91,6 @@ $(READY): pyproject.toml constraints.txt
 	.venv/bin/python -m workflow.plots
 	touch $(READY)
 
-.venv/.mutants: $(READY)
-	.venv/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[mutants]'
-	touch $@
 $(TOOLS): .ci/tools.txt
 	$(PYTHON) -m venv .tools
 	.tools/bin/python $(LOCKED) -r .ci/tools.txt
