@@ -370,7 +370,7 @@ def test_a_changed_experiment_shows_in_every_diff(project: Project) -> None:
 
 
 def test_weights_of_others_reach_the_table(project: Project, tmp_path_factory: pytest.TempPathFactory) -> None:
-    """An encoder trained on ImageNet for one experiment, and a network of the authors in place of another's training."""
+    """An encoder trained on ImageNet for one experiment, and a network of the authors instead of a training."""
     folder = tmp_path_factory.mktemp("weights")  # later tests train from them too
     torch.save(classifier_state(), folder / "resnet18.pth")
     project.change("weights", "resnet18", "path", value=str(folder / "resnet18.pth"))
