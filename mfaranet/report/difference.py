@@ -10,8 +10,8 @@ from markupsafe import Markup
 
 from mfaranet.files import write_text
 from mfaranet.report import charts
+from mfaranet.report.environment import templates
 from mfaranet.report.layers import Pictures
-from mfaranet.report.page import templates
 from mfaranet.report.stored import CURVES, Stored, StoredTable
 from mfaranet.tables.cells import Cell
 

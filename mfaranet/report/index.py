@@ -6,7 +6,7 @@ from typing import Any
 
 from mfaranet.files import write_text
 from mfaranet.report import content
-from mfaranet.report.page import templates
+from mfaranet.report.environment import templates
 from mfaranet.report.stored import Stored
 
 

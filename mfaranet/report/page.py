@@ -4,17 +4,16 @@ import base64
 import gzip
 import json
 from collections.abc import Sequence
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 import itables
 import yaml
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from mfaranet.files import write_text
 from mfaranet.report import charts, content
+from mfaranet.report.environment import asset, templates
 from mfaranet.report.layers import LAYERS, Pictures
 from mfaranet.report.stored import CURVES, Stored, StoredTable
 from mfaranet.tables.cells import describe
@@ -53,30 +52,11 @@ def write_report(path: Path, stored: Stored, settings: ReportSettings, pictures:
         facts=content.environment(stored),
         parameters=yaml.safe_dump(plan["settings"], sort_keys=False) if plan else "",
         citations=_citations(settings.form),
-        script=Markup(_asset("report.js")),  # noqa: S704
+        script=Markup(asset("report.js")),  # noqa: S704
         grid=_grid(),
         origins=packed({table.name: _origins(table) for table in tables}),
     )
     write_text(path, text)
-
-
-def templates() -> Environment:
-    """All that is put into a page is escaped, but what says that it is markup."""
-    made = Environment(
-        loader=PackageLoader("mfaranet.report"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    made.filters["script"] = _script
-    made.globals["style"] = Markup(_asset("report.css"))  # noqa: S704
-    return made
-
-
-def _script(code: str) -> Markup:
-    """Code as it may stand in an element ``script``, which ends where its own end tag is written."""
-    return Markup(code.replace("</script", "<\\/script").replace("<!--", "<\\!--"))  # noqa: S704
 
 
 def packed(content: Any) -> str:
@@ -118,7 +98,7 @@ def _origins(table: StoredTable) -> list[list[str]]:
 
 
 def _citations(form: str) -> list[str]:
-    known = yaml.safe_load(_asset("citations.yaml"))
+    known = yaml.safe_load(asset("citations.yaml"))
     return [known["paper"], *([known["data"][form]] if form in known["data"] else [])]
 
 
@@ -126,7 +106,3 @@ def _grid() -> dict[str, str]:
     """DataTables, which sorts and filters, as its Python package brings it for pages without a network."""
     folder = Path(itables.__file__).parent / "html"
     return {kind: (folder / f"dt_bundle.{kind}").read_text(encoding="utf-8") for kind in ("js", "css")}
-
-
-def _asset(name: str) -> str:
-    return (files("mfaranet.report") / name).read_text(encoding="utf-8")
