@@ -40,7 +40,7 @@ record: $(READY) scm
 	pytest -n 3 --dist loadfile --no-loadscope-reorder --durations=20 --night --record
 
 fuzz: $(READY)
-	python -m tests.fuzz --seed $(SEED)
+	python -m tests.fuzz --seed $(SEED) --record
 
 mutants: $(READY)
 	python -m tests.mutants --seed $(SEED)

@@ -29,6 +29,7 @@ from sources import (
     write_png,
     write_tree,
 )
+from tiny import write_data
 
 from mfaranet.data.conventions import IGNORE_INDEX
 from mfaranet.data.prepared import SegmentationDataset
@@ -475,6 +476,17 @@ def test_record_missing_or_corrupt(tmp_path: Path, content: str | None, message:
     if content is not None:
         (tmp_path / "dataset.json").write_text(content)
     with pytest.raises(InputError, match=f"dataset.json is {message}"):
+        DatasetRecord.load(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [("labelled", ["train", "dev"]), ("splits", {"train": 4}), ("class_pixels", {"train": [1, 2]}), ("label_ids", [0])],
+)
+def test_a_record_that_contradicts_itself_is_refused(tmp_path: Path, key: str, value: Any) -> None:
+    record = json.loads((write_data(tmp_path) / "dataset.json").read_text())
+    (tmp_path / "dataset.json").write_text(json.dumps({**record, key: value}))
+    with pytest.raises(InputError, match=r"dataset.json is not a whole record of a prepared data set"):
         DatasetRecord.load(tmp_path)
 
 

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Self
 
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, model_validator
 
 from mfaranet.errors import InputError
 from mfaranet.files import write_text
@@ -39,6 +39,14 @@ class DatasetRecord(Strict):
     """SHA-256 over the sorted paths and SHA-256 of all prepared PNG files."""
     warnings: list[str] = Field(default_factory=list)
     """What may be right, but should be known: classes that do not occur, labels wholly void."""
+
+    @model_validator(mode="after")
+    def _agree(self) -> Self:
+        of_splits = [set(self.class_pixels), set(self.ignored_pixels), set(self.labelled) & set(self.splits)]
+        of_classes = [len(self.colours), len(self.label_ids), *map(len, self.class_pixels.values())]
+        if any(found != set(self.labelled) for found in of_splits) or any(n != len(self.classes) for n in of_classes):
+            raise ValueError("it does not say the same of each labelled split, or of each class")
+        return self
 
     def save(self, root: Path) -> None:
         """Write ``dataset.json`` in the prepared folder; without ``warnings`` where there are none."""

@@ -17,15 +17,18 @@ import pandas as pd
 from tqdm import tqdm
 
 from tests.fuzz.trial import Case, Outcome, begin, limit, try_case
+from tests.recorded import record
 
 KINDS = {  # and how many of a hundred cases
-    "pictures.read": 30,
-    "pictures.predict": 8,
+    "pictures.read": 26,
+    "pictures.predict": 6,
+    "videos.predict": 4,
     "sets.prepare": 20,
+    "prepared.read": 8,
     "settings.check": 14,
-    "weights.trained": 9,
-    "weights.foreign": 5,
-    "archives.unpack": 14,
+    "weights.trained": 7,
+    "weights.foreign": 4,
+    "archives.unpack": 11,
 }
 
 
@@ -75,6 +78,7 @@ def main() -> None:
     parser.add_argument("--cases", type=int, default=10_000)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--only", type=int, nargs="+", help="numbers of cases, to try these again")
+    parser.add_argument("--record", action="store_true", help="write results/reliability/fuzz.csv and its page")
     parser.add_argument("--worker", type=int, nargs="+", help=argparse.SUPPRESS)
     words = parser.parse_args()
     if words.worker:
@@ -88,7 +92,10 @@ def main() -> None:
         if words.only or outcome.state == "failed":
             again = f"python -m tests.fuzz --seed {words.seed} --only {number}"
             tqdm.write(f"{kind}: {what[:500]!a}\n{outcome.state}: {outcome.text}\nagain: {again}\n", sys.stderr)
-    print(pd.DataFrame(map(row, found.values(), found)).to_string(index=False))
+    table = pd.DataFrame(map(row, found.values(), found))
+    print(table.to_string(index=False))
+    if words.record:
+        record("fuzz", table)
     sys.exit(any(outcome.state == "failed" for each in found.values() for outcome in each))
 
 

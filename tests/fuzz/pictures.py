@@ -149,7 +149,7 @@ def predict(rng: Random, folder: Path) -> Case:
         path.write_bytes(data)
         whats.append(f"{path.name!a}: {what}")
     kind = rng.choice(("labels", "colour", "overlay", "probabilities"))
-    words = ("predict", str(_checkpoint()), str(given), "-o", str(output), "--as", kind, "--batch", rng.choice("12"))
+    words = ("predict", str(checkpoint()), str(given), "-o", str(output), "--as", kind, "--batch", rng.choice("12"))
 
     def attempt() -> None:
         with patch.object(Image, "MAX_IMAGE_PIXELS", _MOST_PIXELS):
@@ -159,7 +159,7 @@ def predict(rng: Random, folder: Path) -> Case:
 
 
 @cache
-def _checkpoint() -> Path:
+def checkpoint() -> Path:
     return save_checkpoint(Path(_KEPT.name) / "toy.safetensors")
 
 
