@@ -19,6 +19,7 @@ help:
 	@echo "make mutants put small faults into the code, one at a time, and name those that no test notices; an hour"
 	@echo "make coverage run the tests, and say which branches none of them takes; half an hour"
 	@echo "make faults  kill, fill disks, corrupt and cut records, and more; three quarters of an hour, as for a night"
+	@echo "make faults  kill, fill disks, corrupt and cut records, and more; one to two hours, as for a night"
 	@echo "make lint    check format, style and types"
 	@echo "make docs    build the pages as a site, in site/"
 	@echo "make bench   time us beside the straightforward code, a quarter of an hour; nothing else should run"

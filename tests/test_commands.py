@@ -30,6 +30,8 @@ from mfaranet.params import load
 
 UNCHECKED = {
     "cat": "tests/test_own_data.py runs it",
+    "chmod": "tests/faults/cache.py runs it",
+    "find": "tests/faults/cache.py runs it",
     "sha256sum": "of coreutils; tests/test_data.py has such a file",
     "srun": "of Slurm, which is not installed everywhere",
     "trtexec": "of TensorRT, which needs an NVIDIA GPU",

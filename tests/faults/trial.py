@@ -144,7 +144,7 @@ def content(root: Path) -> dict[str, str]:
 
 
 def recorded(project: Project) -> dict[str, Any]:
-    """What dvc.lock says of each stage, but of the file of times, and of rights, which not all file systems have."""
+    """What dvc.lock says of each stage, but of the file of times, and of rights, which not all disks have."""
     stages = yaml.safe_load((project.root / "dvc.lock").read_text())["stages"]
     for stage in stages.values():
         stage["outs"] = [out for out in stage["outs"] if not out["path"].startswith(_CLOCK)]
