@@ -17,6 +17,7 @@ from pydantic import Field, TypeAdapter, ValidationError
 
 from mfaranet.errors import InputError
 from mfaranet.files import read_yaml
+from mfaranet.links import check_link
 from mfaranet.models import module_of
 from mfaranet.schema import (
     ComplexitySettings,
@@ -225,9 +226,19 @@ def load(path: Path = Path("params.yaml")) -> Params:
         raise InputError(f"{path}: {os.strerror(error.errno or 0)}; run from the repository root") from None
     except yaml.YAMLError as error:
         raise InputError(f"{path} is not valid YAML: {error}") from None
+    _check_links(content, "")
     params: Params = _validated(Params, content, {})
     _check_references(params)
     return params
+
+
+def _check_links(content: Any, where: str) -> None:
+    """Before any of them is written elsewhere."""
+    if isinstance(content, dict):
+        for key, value in content.items():
+            if key == "url" and isinstance(value, str):
+                check_link(value, f"params.yaml: {where}url")
+            _check_links(value, f"{where}{key}.")
 
 
 def _check_references(params: Params) -> None:

@@ -90,6 +90,11 @@ class Project:
     def json(self, path: str) -> Any:
         return json.loads((self.root / path).read_text())
 
+    def holds(self, text: str) -> list[str]:
+        """The files of the folder, of git and of DVC's cache that have a text in them or in their names."""
+        files = [path for path in self.root.rglob("*") if path.is_file() and not path.is_symlink()]
+        return [str(path) for path in files if text in str(path) or text.encode() in path.read_bytes()]
+
     def digests(self, folder: str) -> dict[str, str]:
         files = sorted(path for path in (self.root / folder).rglob("*") if path.is_file())
         return {str(path): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}

@@ -467,11 +467,15 @@ def test_a_wrong_setting_stops_the_graph(
         project.change("run", "datasets", value=["camvid"])
         project.change("profiles", "camvid", "data", "url", value=archive_url)
         project.change(*keys, value=value)
-        said = project.run("dvc", "repro", "-f", "data", status=255, XDG_CACHE_HOME=str(tmp_path / "cache"))
+        (tmp_path / "netrc").write_text("machine 127.0.0.1 login me password opensesame")
+        own = {"XDG_CACHE_HOME": str(tmp_path / "cache"), "NETRC": str(tmp_path / "netrc")}
+        said = project.run("dvc", "repro", "-f", "data", status=255, **own)
     finally:
         (project.root / "params.yaml").write_text(untouched)
     assert message in said
     assert "Traceback" not in said
+    assert "opensesame" not in said
+    assert project.holds("opensesame") == []
 
 
 def test_the_command_line(project: Project) -> None:

@@ -34,6 +34,7 @@ TRAINED = {"train@sample-base", "evaluate@sample-base", "summary@sample", "table
 DECODED = {"decode@sample"}
 EDITED = {"tables@sample-overall"}
 SHOWN = {"summary@sample", *EDITED}
+SECRET = "opensesame"  # noqa: S105
 TABLE = "results/sample/tables/overall"
 
 
@@ -296,7 +297,7 @@ def s3_server(folder: Path) -> Iterator[str]:
     with socket.create_server(("127.0.0.1", 0)) as free:
         address = "{}:{}".format(*free.getsockname())
     rclone = Path(sys.executable).parent / "rclone"
-    command = [rclone, "serve", "s3", "--addr", address, "--auth-key", "name,secret", folder]
+    command = [rclone, "serve", "s3", "--addr", address, "--auth-key", f"name,{SECRET}", folder]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as server:
         assert server.stderr
         try:
@@ -307,8 +308,10 @@ def s3_server(folder: Path) -> Iterator[str]:
 
 
 @pytest.fixture(params=["folder", "s3"])
-def remote(request: pytest.FixtureRequest, project: Project, tmp_path: Path) -> Iterator[None]:
-    """The project has a remote."""
+def remote(
+    request: pytest.FixtureRequest, project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[None]:
+    """The project has a remote, whose keys are in the environment alone."""
     add = ("dvc", "remote", "add", "--force", "--default", "store")
     if request.param == "folder":
         project.run(*add, str(tmp_path / "store"))
@@ -316,8 +319,10 @@ def remote(request: pytest.FixtureRequest, project: Project, tmp_path: Path) -> 
         return
     with s3_server(tmp_path / "s3") as address:
         project.run(*add, "s3://bucket/results")
-        for name, value in {"endpointurl": address, "access_key_id": "name", "secret_access_key": "secret"}.items():
-            project.run("dvc", "remote", "modify", "store", name, value)
+        project.run("dvc", "remote", "modify", "store", "endpointurl", address)
+        for name, value in {"AWS_ACCESS_KEY_ID": "name", "AWS_SECRET_ACCESS_KEY": SECRET}.items():
+            monkeypatch.setenv(name, value)
+            monkeypatch.setitem(project.environment, name, value)
         yield
 
 
@@ -342,6 +347,7 @@ def test_a_colleague_goes_on_from_what_was_pushed(project: Project, tmp_path: Pa
     assert "# On a laptop" in (laptop.root / f"{TABLE}.md").read_text()
     assert not (laptop.root / "data").exists()
     assert not (laptop.root / "runs").exists()
+    assert [project.holds(SECRET), colleague.holds(SECRET), laptop.holds(SECRET)] == [[], [], []]
 
 
 def test_the_linter_has_two_complaints(project: Project) -> None:

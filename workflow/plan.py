@@ -22,8 +22,10 @@ from workflow.sources import digest, digests, facts_digest
 
 AROUND = {
     "mfaranet",
+    "mfaranet.downloads",
     "mfaranet.errors",
     "mfaranet.files",
+    "mfaranet.links",
     "mfaranet.models.facts",
     "mfaranet.params",
     "mfaranet.records",

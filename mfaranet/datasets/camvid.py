@@ -1,23 +1,26 @@
 """CamVid in the SegNet form: 11 classes, 360 x 480, from a folder, a zip or the download."""
 
+import hashlib
 import os
 import re
 import sys
 from collections.abc import Collection, Mapping
 from pathlib import Path, PurePosixPath
 
-import pooch
-
 from mfaranet.data.record import SPLITS
 from mfaranet.datasets.archives import extract
 from mfaranet.datasets.disks import given, is_visible, locate, read_lines, visible
 from mfaranet.datasets.png import CORRUPT
 from mfaranet.datasets.source import TWICE, Convention, DataError, LabelSet, Pair, Source, slashed
+from mfaranet.downloads import retrieve
 from mfaranet.errors import InputError
 from mfaranet.files import sha256
+from mfaranet.links import check_link
 from mfaranet.schema import CamVidData
 
 VARIABLE = "MFARANET_CAMVID"
+_LARGEST = 2 << 30
+"""Bytes of the archive; the original has a tenth."""
 SIZE = (360, 480)
 WHOLE = {"train": 367, "val": 101, "test": 233}
 MANIFEST = "SHA256SUMS"
@@ -116,16 +119,14 @@ def read(root: Path, origin: Path, whole: Mapping[str, int] = WHOLE) -> Source:
 def _download(url: str, checksum: str | None) -> Path:
     instead = f"or give a folder or zip that you have as data.source of the CamVid profile or in ${VARIABLE}"
     try:
-        fetched = pooch.retrieve(
-            url, checksum and f"sha256:{checksum}", path=pooch.os_cache("mfaranet"), progressbar=True
-        )
+        check_link(url, "data.url of the CamVid profile")
+        path = retrieve(url, f"{hashlib.sha256(url.encode()).hexdigest()}.archive", _LARGEST, checksum)
     except OSError as error:
         raise InputError(f"{url} cannot be downloaded ({error}); try again, {instead}") from None
-    except ValueError as error:  # pooch's message has the file, the expected checksum and the one found
-        raise InputError(f"{url}: {error} Correct data.sha256 or data.url of the CamVid profile, {instead}") from None
-    path = Path(fetched)
+    except InputError as error:
+        raise InputError(f"{error} Correct data.sha256 or data.url of the CamVid profile, {instead}") from None
     if checksum is None:
-        print(f"{url}: not checked; to check it from now on, set data.sha256: {sha256(path)}", file=sys.stderr)
+        print(f"{url}: first download; for others to check it, set data.sha256: {sha256(path)}", file=sys.stderr)
     return path
 
 
