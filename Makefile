@@ -18,7 +18,6 @@ help:
 	@echo "make fuzz    try 10000 bad inputs, another 10000 by SEED=1; ten minutes, as for a night"
 	@echo "make mutants put small faults into the code, one at a time, and name those that no test notices; an hour"
 	@echo "make coverage run the tests, and say which branches none of them takes; half an hour"
-	@echo "make faults  kill, fill disks, corrupt and cut records, and more; three quarters of an hour, as for a night"
 	@echo "make faults  kill, fill disks, corrupt and cut records, and more; one to two hours, as for a night"
 	@echo "make lint    check format, style and types"
 	@echo "make docs    build the pages as a site, in site/"
