@@ -43,7 +43,7 @@ fuzz: $(READY)
 	python -m tests.fuzz --seed $(SEED) --record
 
 mutants: $(READY)
-	python -m tests.mutants --seed $(SEED)
+	python -m tests.mutants --seed $(SEED) --record
 
 # Programs that the tests start are measured too.
 coverage: $(READY) scm
@@ -55,7 +55,7 @@ coverage: $(READY) scm
 	python -c 'import json; found = json.load(open("logs/coverage/report.json"))["totals"]["percent_branches_covered"]; \
 		print(f"branches: {found:.1f} %"); exit(found < 92)'
 faults: $(READY)
-	python -m tests.faults --seed $(SEED)
+	python -m tests.faults --seed $(SEED) --record
 
 lint: $(READY)
 	ruff format --check .

@@ -10,9 +10,17 @@ from mfaranet.files import atomic_write, write_text
 from mfaranet.measure.machine import device_facts
 from workflow.snapshot import commit
 
+_ORIGIN = ["machine", "torch", "commit"]
 
-def write_table(path: Path, table: pd.DataFrame) -> None:
-    """A table with the machine, the version of torch and the commit."""
+
+def write_table(path: Path, table: pd.DataFrame, key: str | None = None) -> None:
+    """A table with the machine, the version of torch and the commit.
+
+    Args:
+        path: the CSV file.
+        table: its rows, of this run.
+        key: a column; rows that the file has for other values of it stay, with where they come from.
+    """
     facts, code = device_facts(torch.device("cpu")), commit()
     origin = {
         "machine": f"{facts['processor']}, {facts['threads']} threads, {facts['instructions']}",
@@ -20,6 +28,9 @@ def write_table(path: Path, table: pd.DataFrame) -> None:
         "commit": f"{code['commit'][:12]}{', modified' if code['modified'] else ''}",
     }
     whole = table.assign(**origin)
+    if key and path.exists():
+        before = pd.read_csv(path)
+        whole = pd.concat([before[~before[key].isin(whole[key])], whole])
     atomic_write(path, lambda temporary: whole.to_csv(temporary, index=False, float_format="%.4g"))
 
 
@@ -29,9 +40,10 @@ def write_page(folder: Path, about: str) -> None:
     for path in sorted(folder.glob("*.csv")):
         table = pd.read_csv(path, dtype=str, keep_default_na=False)
         lines += ["", f"## {path.stem}", ""]
-        if "machine" in table:
+        columns = [*table]
+        if set(_ORIGIN) <= set(columns) and len(table[_ORIGIN].drop_duplicates()) == 1:
             lines += [f"{table.machine[0]}; torch {table.torch[0]}; commit {table.commit[0]}", ""]
-        columns = [column for column in table if column not in ("machine", "torch", "commit")]
+            columns = [column for column in columns if column not in _ORIGIN]
         lines += [_row(columns), _row(["---"] * len(columns)), *map(_row, table[columns].itertuples(index=False))]
         if path.with_suffix(".png").exists():
             lines += ["", f"![{path.stem}]({path.stem}.png)"]

@@ -13,7 +13,7 @@ The promises are those of [docs/reliability.md](../../docs/reliability.md). Each
 its command: `make record` (promises), `make faults`, `make fuzz`, `make mutants`."""
 
 
-def record(name: str, table: pd.DataFrame) -> None:
-    """Write a table, and the page anew."""
-    write_table(FOLDER / f"{name}.csv", table)
+def record(name: str, table: pd.DataFrame, key: str | None = None) -> None:
+    """Write a table, and the page anew. Rows of earlier runs stay where this one has not their ``key``."""
+    write_table(FOLDER / f"{name}.csv", table, key)
     write_page(FOLDER, ABOUT)

@@ -2,11 +2,13 @@
 
 from pathlib import Path
 
+import pandas as pd
 import pytest
 import torch
 
 from benchmarks import __main__ as bench
 from benchmarks import gpu, step
+from benchmarks.pages import write_page, write_table
 from benchmarks.rows import Row
 
 CPU = torch.device("cpu")
@@ -47,3 +49,17 @@ def test_the_page_has_every_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     assert "| a pass | 1.02 |" in page
     assert "![growth](growth.png)" in page
     assert torch.__version__ in page
+
+
+def test_rows_of_other_runs_stay(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "faults.csv"
+    commits = iter(["a" * 40, "b" * 40])
+    monkeypatch.setattr("benchmarks.pages.commit", lambda: {"commit": next(commits), "modified": False})
+    write_table(path, pd.DataFrame({"kind": ["kills", "disks"], "survived": [3, 4]}), "kind")
+    write_table(path, pd.DataFrame({"kind": ["disks"], "survived": [5]}), "kind")
+    write_page(tmp_path, "# Head")
+    page = (tmp_path / "README.md").read_text()
+    assert "| kills | 3 |" in page
+    assert f"| {'a' * 12} |" in page
+    assert "| disks | 5 |" in page
+    assert "| disks | 4 |" not in page

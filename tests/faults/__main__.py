@@ -1,13 +1,12 @@
 """Faults of all kinds, injected one by one; what came of each, and how to try it again. `make faults`."""
 
 import argparse
-import json
 import os
 import sys
 import time
 import traceback
 from collections import Counter
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 from random import Random
@@ -18,6 +17,7 @@ from tqdm import tqdm
 
 from tests.faults.trial import Fault, MissedError, NotHereError, Room
 from tests.project import Project, smallest
+from tests.recorded import record
 
 KINDS = (
     "kills",
@@ -80,9 +80,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--only", nargs="+", choices=KINDS, metavar="KIND", default=[*KINDS], help=", ".join(KINDS))
     parser.add_argument("--named", default="", help="those alone whose name has this in it")
-    parser.add_argument(
-        "--json", type=Path, metavar="FILE", help="write what came of each, and of each kind, to a file"
-    )
+    parser.add_argument("--record", action="store_true", help="write results/reliability/faults.csv and its page")
     words = parser.parse_args()
     os.environ["PYTHONPATH"] = os.getcwd()
     chosen = [(kind, fault) for kind in words.only for fault in of_kind(kind) if words.named in fault.name]
@@ -96,9 +94,10 @@ def main() -> None:
             told = f"{outcome.text[-6000:]}\nagain: {again}\n" if outcome.state == "failed" else outcome.text
             tqdm.write(f"{kind}: {fault.name}: {outcome.state}, {outcome.seconds:.0f} s {told}", sys.stderr)
     rows = [row(kind, [each for each in found if each.kind == kind]) for kind in words.only]
-    print(pd.DataFrame(rows).to_string(index=False))
-    if words.json:
-        words.json.write_text(json.dumps({"kinds": rows, "faults": [asdict(each) for each in found]}, indent=2) + "\n")
+    table = pd.DataFrame(rows)
+    print(table.to_string(index=False))
+    if words.record:
+        record("faults", table, "kind")
     sys.exit(any(each.state == "failed" for each in found))
 
 

@@ -95,7 +95,7 @@ def main() -> None:
     table = pd.DataFrame(map(row, found.values(), found))
     print(table.to_string(index=False))
     if words.record:
-        record("fuzz", table)
+        record("fuzz", table, "kind")
     sys.exit(any(outcome.state == "failed" for each in found.values() for outcome in each))
 
 

@@ -26,6 +26,8 @@ from mutmut.mutation.file_mutation import mutate_file_contents
 from mutmut.stats import status_by_exit_code
 from mutmut.utils.format_utils import get_mutant_name, orig_function_and_class_names_from_key
 
+from tests.recorded import record
+
 HERE = Path(__file__).parent
 REPOSITORY = HERE.parents[1]
 NEEDED = ("tests", "workflow", "results/sample", "params.yaml", "dvc.yaml")
@@ -136,7 +138,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0, help="of which mutants are tried where not all are")
     parser.add_argument("--only", default="*", metavar="PATTERN", help="mutants whose names are like this")
     parser.add_argument("--processes", type=int, default=2)
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the table there")
+    parser.add_argument("--record", action="store_true", help="write results/reliability/mutants.csv and its page")
     words = parser.parse_args()
     reasons = yaml.safe_load((HERE / "explained.yaml").read_text())
     rows, unexplained = [], 0
@@ -149,9 +151,10 @@ def main() -> None:
             count = row["tried"] - row["killed"] - len(left)
             score = round(100 * row["killed"] / row["tried"], 1)
             rows.append({**row, "explained": count, "surviving": len(left), "score (%)": score})
-    print(pd.DataFrame(rows).to_string(index=False))
-    if words.json:
-        words.json.write_text(json.dumps(rows, indent=2) + "\n")
+    table = pd.DataFrame(rows)
+    print(table.to_string(index=False))
+    if words.record:
+        record("mutants", table, "module")
     sys.exit(unexplained > 0)
 
 
