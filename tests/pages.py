@@ -17,6 +17,8 @@ from mfaranet.report.stored import Stored
 
 REPOSITORY = Path(__file__).parents[1]
 EVIL = "<script>alert(1)</script>"
+BREAKING = '"><img src=x onerror=alert(2)>'
+"""Ends an attribute; and it may be a file's name."""
 LONG = "an_experiment_with_a_name_" + "that_goes_on_" * 12
 
 

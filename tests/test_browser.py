@@ -125,6 +125,20 @@ def test_hard_names_are_text(report: Report) -> None:
     assert EVIL in report.page.locator("#table-per_class").inner_text()
 
 
+def test_markup_that_got_in_would_not_run(browser: Browser, file: tuple[Path, Stored]) -> None:
+    path = file[0].with_name("injected.html")
+    own = "document.documentElement.dataset.owned = 'yes'"
+    inserted = f'<script>{own}</script><img src="data:," onerror="{own}"><iframe srcdoc="<b>in</b>"></iframe>'
+    path.write_text(file[0].read_text().replace("<main>", f"<main>{inserted}", 1))
+    page = browser.new_page()
+    watched = watch(page)
+    page.goto(path.as_uri())
+    page.wait_for_selector("html[data-ready]")
+    assert page.locator("html[data-owned]").count() == 0
+    assert sum("Content Security Policy" in text for text in watched.complaints) >= 2
+    page.close()
+
+
 @pytest.mark.parametrize("width", WIDTHS)
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_a_page_fits_and_is_accessible(report: Report, width: int, scheme: Scheme) -> None:

@@ -191,6 +191,32 @@ def test_another_site_is_not_answered(address: str) -> None:
         urlopen(Asked(f"{address}/networks", headers={"Host": "example.org"}))
 
 
+@pytest.mark.parametrize(
+    ("method", "path", "site", "mode", "answered"),
+    [
+        ("POST", "segment?network=base", "cross-site", "no-cors", False),
+        ("POST", "segment?network=base", "same-site", "navigate", False),  # a form on another port
+        ("GET", "networks", "cross-site", "no-cors", False),
+        ("GET", "", "cross-site", "navigate", True),  # a link
+        ("GET", "networks", "same-origin", "cors", True),
+    ],
+)
+def test_a_page_of_another_site_is_not_answered(
+    address: str, method: str, path: str, site: str, mode: str, answered: bool
+) -> None:
+    headers = {"Sec-Fetch-Site": site, "Sec-Fetch-Mode": mode}
+    asked = Asked(f"{address}/{path}", b"" if method == "POST" else None, headers)
+    try:
+        with urlopen(asked) as answer:
+            status, sent = answer.status, answer.headers
+    except HTTPError as error:
+        status, sent = error.code, error.headers
+    assert status == (200 if answered else 403)
+    assert "default-src 'none'" in sent["Content-Security-Policy"]
+    assert "frame-ancestors 'none'" in sent["Content-Security-Policy"]
+    assert sent["X-Content-Type-Options"] == "nosniff"
+
+
 def uploads(folder: Path) -> list[Path]:
     """What lies in its folder of temporary files, where PyTorch may have one of its own."""
     return list((folder / "tmp").glob("mfaranet-demo-*"))

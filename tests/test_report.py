@@ -5,16 +5,18 @@ import gzip
 import html
 import json
 import re
+from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
 import pytest
-from pages import EVIL, LONG, REPOSITORY, write_hard_page, write_page
+from pages import BREAKING, EVIL, LONG, REPOSITORY, write_hard_page, write_page
 
 from mfaranet.errors import InputError
 from mfaranet.report.content import differences, scores, summary, verdicts
 from mfaranet.report.difference import Change, changed_tables, write_difference
 from mfaranet.report.index import card, write_index
+from mfaranet.report.layers import LAYERS, Pictures
 from mfaranet.report.stored import Stored
 from mfaranet.tables.cells import describe
 
@@ -47,12 +49,50 @@ def unpacked(text: str) -> Any:
     return json.loads(gzip.decompress(base64.b64decode(packed)))
 
 
+class Code(HTMLParser):
+    """What of a page a browser would run: the attributes of scripts, and of other elements those that are code."""
+
+    def __init__(self, page: Path) -> None:
+        super().__init__()
+        self.scripts: list[dict[str, str | None]] = []
+        self.handlers: list[tuple[str, str | None]] = []
+        self.feed(page.read_text())
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        if tag == "script":
+            self.scripts.append(dict(attrs))
+        links = [(name, value) for name, value in attrs if name in ("href", "src")]
+        self.handlers += [each for each in attrs if each[0].startswith("on")]
+        self.handlers += [each for each in links if not re.match(r"#|data:|https://|\w+/report\.html", each[1] or "")]
+
+
 def test_names_from_data_are_escaped(tmp_path: Path) -> None:
     write_hard_page(tmp_path / "report.html")
     text = (tmp_path / "report.html").read_text()
     assert EVIL not in text
     assert html.escape(EVIL) in text
     assert LONG in text
+    code = Code(tmp_path / "report.html")
+    assert [each["type"] for each in code.scripts] == ["text/plain", "text/plain", "module"]
+    assert code.handlers == []
+
+
+@pytest.mark.parametrize("name", [EVIL, BREAKING])
+def test_no_name_is_markup_in_any_page(tmp_path: Path, name: str) -> None:
+    """Of an experiment, a table, a metric, a file, a class, a revision, a data set."""
+    before = write_table(tmp_path / "before", [row(name, 30.0, None, name)], COLUMNS)
+    after = write_table(tmp_path / "after", [row(name, 31.0, None, "match")], COLUMNS)
+    pictures = Pictures([{"name": name, **dict.fromkeys(("image", *LAYERS), "data:,")}], [(name, (1, 2, 3))])
+    both, changes = {"before": pictures, "after": pictures}, [Change(name, name, name)]
+    write_difference(tmp_path / "difference.html", name, before, after, changes, changes, both)
+    write_index(tmp_path / "index.html", [{**card(after, name), "dataset": "sample", "sentence": name}])
+    write_page("camvid", tmp_path / "report.html", pictures=pictures)
+    for page, scripts in ("difference", 0), ("index", 0), ("report", 3):
+        text, code = (tmp_path / f"{page}.html").read_text(), Code(tmp_path / f"{page}.html")
+        assert name not in text
+        assert html.escape(name) in text.replace("&#34;", "&quot;").replace("&#39;", "&#x27;")
+        assert len(code.scripts) == scripts
+        assert code.handlers == []
 
 
 def test_the_same_results_give_the_same_page(tmp_path: Path) -> None:

@@ -23,6 +23,7 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import Receive, Scope, Send
 
 from mfaranet.demo.frames import frames
+from mfaranet.demo.guard import Guard
 from mfaranet.errors import InputError
 from mfaranet.predict.outputs import check_colours
 from mfaranet.predict.predictor import Predictor
@@ -158,8 +159,9 @@ def _app(demo: Demo) -> Starlette:
         Route("/report.css", lambda _: FileResponse(here / "report/report.css")),
         Mount("/", StaticFiles(directory=here / "demo/page", html=True)),
     ]
-    # A page of another site, whose name may be made to mean this machine, is not answered.
-    return Starlette(routes=routes, middleware=[Middleware(TrustedHostMiddleware, allowed_hosts=[_HOST, "localhost"])])
+    # The name of another site may be made to mean this machine.
+    hosts = Middleware(TrustedHostMiddleware, allowed_hosts=[_HOST, "localhost"])
+    return Starlette(routes=routes, middleware=[Middleware(Guard), hosts])
 
 
 def _listening(port: int) -> socket.socket:

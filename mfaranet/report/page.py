@@ -4,6 +4,7 @@ import base64
 import gzip
 import json
 from collections.abc import Sequence
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,7 @@ def write_report(path: Path, stored: Stored, settings: ReportSettings, pictures:
     protocol = settings.shown.protocol
     scores = content.scores(tables, protocol)
     differences = content.differences(scores, settings.figures.ablations)
+    script = asset("report.js")
     page = templates().get_template("report.html.j2")
     text = page.render(
         title=f"MFARANet on {stored.dataset}",
@@ -52,7 +54,8 @@ def write_report(path: Path, stored: Stored, settings: ReportSettings, pictures:
         facts=content.environment(stored),
         parameters=yaml.safe_dump(plan["settings"], sort_keys=False) if plan else "",
         citations=_citations(settings.form),
-        script=Markup(asset("report.js")),  # noqa: S704
+        script=Markup(script),  # noqa: S704
+        script_digest=base64.b64encode(sha256(script.encode()).digest()).decode(),
         grid=_grid(),
         origins=packed({table.name: _origins(table) for table in tables}),
     )
