@@ -5,7 +5,7 @@ SEED ?= 0
 # DVC starts `python` of the environment it finds first.
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
-.PHONY: help repro verify test record fuzz lint docs bench scm mutants coverage faults lock
+.PHONY: help repro verify test record fuzz lint docs bench scm mutants coverage faults lock sbom audit
 # Nothing is installed, and nothing built with, but files whose SHA-256 stands in the file given.
 LOCKED := -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes
 
@@ -23,6 +23,8 @@ help:
 	@echo "make docs    build the pages as a site, in site/"
 	@echo "make bench   time us beside the straightforward code, a quarter of an hour; nothing else should run"
 	@echo "make lock    write constraints.txt anew from pyproject.toml, with checksums; versions that are in it stay"
+	@echo "make sbom    write sbom.json, what is installed, with licences and checksums (CycloneDX)"
+	@echo "make audit   ask PyPI for known vulnerabilities of what is locked"
 
 repro: $(READY) scm
 	dvc repro
@@ -78,6 +80,12 @@ scm: $(READY)
 lock: $(TOOLS)
 	. .tools/bin/activate && .ci/lock constraints.txt --prod --group dev
 	. .tools/bin/activate && .ci/lock .ci/tools.txt --no-default --dev --group tools
+
+sbom: $(READY) $(TOOLS)
+	.tools/bin/python -W ignore .ci/sbom.py
+
+audit: $(TOOLS)
+	. .tools/bin/activate && .ci/audit
 
 $(READY): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' || \
