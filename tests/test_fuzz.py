@@ -126,3 +126,9 @@ def test_a_list_of_any_bytes_has_known_names_or_problems(lines: list[bytes]) -> 
         stems, problems = read_list(path, {"one", "two"})
     assert all(stem.isprintable() and "/" not in stem for stem in stems)
     assert all(str(problem).startswith("train.txt: line ") for problem in problems)
+
+
+def test_a_value_without_an_end_is_cut_in_a_message() -> None:
+    path = "y" * 4000
+    said = str(InputError(f"no network is called {'x' * 100_000}; see {path}"))
+    assert said == f"no network is called {'x' * 100}... (100001 characters) see {path}"
