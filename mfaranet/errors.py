@@ -8,7 +8,6 @@ from typing import Any
 
 import typer
 
-
 _WORD, _SHOWN = 5000, 100
 """Characters of a word that a message has whole, as the longest path; and how many are shown of a longer one."""
 
@@ -16,8 +15,8 @@ _WORD, _SHOWN = 5000, 100
 class InputError(ValueError):
     """Bad input: the message says what is wrong, where, and how to mend it.
 
-    Stages and command lines print the message alone, without a traceback, and exit with status 1. A value that is quoted
-    in it, and has no end that anybody would read to, is cut.
+    Stages and command lines print the message alone, without a traceback, and exit with status 1. A value that it
+    quotes, and that has no end anybody would read to, is cut.
     """
 
     def __init__(self, message: str) -> None:
