@@ -19,7 +19,8 @@ from torch.utils.data import DataLoader, Dataset
 from mfaranet.errors import lacking
 from mfaranet.records import COPY, LOCK, keep_lock, mend_lock
 from tests.faults.__main__ import KINDS, of_kind, try_fault
-from tests.faults.trial import Fault, Room, run
+from tests.faults.engine import run
+from tests.faults.trial import Fault, Room
 
 CHOSEN = {
     "kills": "tables under dvc",
@@ -57,7 +58,7 @@ def test_what_is_not_survived_is_seen(whole: Project) -> None:
         (project.root / "params.yaml").write_text("")
         run(project, "dvc")
 
-    for inject, text in ((spoil, "results/sample/tables/overall.md"), (lose, "params.yaml")):
+    for inject, text in ((spoil, "results/sample/tables/overall.md"), (lose, "run.datasets")):
         outcome = try_fault("kills", Fault("", inject), whole, seed=0)
         assert (outcome.state, text in outcome.text) == ("failed", True), outcome
 

@@ -13,7 +13,8 @@ from random import Random
 
 import yaml
 
-from tests.faults.trial import Fault, Room, content, remove, run
+from tests.faults.engine import run
+from tests.faults.trial import Fault, Room, content, remove
 from tests.fuzz.damage import cut, flipped
 
 _LOOK = "chmod -R u+w .dvc/cache/files && find data runs plan -type f -exec touch {} +"

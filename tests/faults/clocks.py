@@ -10,7 +10,8 @@ from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
-from tests.faults.trial import ENGINES, Fault, NotHereError, Room, Running, goes_on, run
+from tests.faults.engine import ENGINES, Running, run
+from tests.faults.trial import Fault, NotHereError, Room, goes_on
 from tests.project import Project
 
 _LIBRARY = "/usr/lib/{}-linux-gnu/faketime/libfaketimeMT.so.1"

@@ -7,7 +7,8 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from tests.faults.trial import STAGES, Fault, MissedError, Room, assert_message, goes_on, mounted
+from tests.faults.engine import assert_message
+from tests.faults.trial import STAGES, Fault, MissedError, Room, goes_on, mounted
 
 _LARGE = 2 << 30
 _PAGE = 4096

@@ -4,7 +4,8 @@ import time
 from collections.abc import Iterator
 from functools import partial
 
-from tests.faults.trial import ENGINES, Fault, Room, Running, goes_on
+from tests.faults.engine import ENGINES, Running
+from tests.faults.trial import Fault, Room, goes_on
 
 _PAIRS = (("dvc", "dvc"), ("dvc", "snakemake"), ("snakemake", "dvc"), ("snakemake", "snakemake"))
 

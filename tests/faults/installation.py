@@ -11,7 +11,8 @@ from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
-from tests.faults.trial import Fault, NotHereError, Room, end_group
+from tests.faults.engine import end_group
+from tests.faults.trial import Fault, NotHereError, Room
 from tests.project import REPOSITORY
 
 _PACKAGES = ("networkx", "numpy", "pyyaml", "tqdm")
@@ -88,7 +89,17 @@ def _setuptools() -> str:
 
 def _offline(folder: Path) -> dict[str, str]:
     """Variables by which pip takes packages from a folder, which is filled once."""
-    words = [sys.executable, "-m", "pip", "download", "-q", "-d", folder, "-c", REPOSITORY / "constraints.txt"]
+    words = [
+        sys.executable,
+        "-m",
+        "pip",
+        "download",
+        "-q",
+        "-d",
+        str(folder),
+        "-c",
+        str(REPOSITORY / "constraints.txt"),
+    ]
     done = subprocess.run([*words, _setuptools(), *_PACKAGES], capture_output=True, text=True)
     if done.returncode:
         raise NotHereError(f"packages cannot be downloaded here: {done.stderr[-300:]}")

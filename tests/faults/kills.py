@@ -6,7 +6,8 @@ from functools import partial
 
 import psutil
 
-from tests.faults.trial import ENGINES, STAGES, Fault, Room, Running, assert_message, goes_on
+from tests.faults.engine import ENGINES, Running, assert_message
+from tests.faults.trial import STAGES, Fault, Room, goes_on
 
 _CHAINS = 3
 """Runs from nothing, for each engine, that are killed again and again."""

@@ -14,7 +14,8 @@ from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
-from tests.faults.trial import ENGINES, Fault, NotHereError, Room, Running, assert_message, can_mount, goes_on, run
+from tests.faults.engine import ENGINES, Running, assert_message, run
+from tests.faults.trial import Fault, NotHereError, Room, can_mount, goes_on
 from tests.project import Project
 
 _NAME = "my project, größe 漢字 (1) & 'two'"

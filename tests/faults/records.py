@@ -13,7 +13,8 @@ from random import Random
 
 import yaml
 
-from tests.faults.trial import ENGINES, STAGES, Fault, Room, content, mend, refused, run
+from tests.faults.engine import ENGINES, refused, run
+from tests.faults.trial import STAGES, Fault, Room, content, mend
 from tests.project import Project
 
 _CUTS = 6

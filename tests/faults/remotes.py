@@ -10,7 +10,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
-from tests.faults.trial import Fault, Room, mounted, refused, run
+from tests.faults.engine import refused, run
+from tests.faults.trial import Fault, Room, mounted
 from tests.project import Project
 
 _PIECE = 1 << 16

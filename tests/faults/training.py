@@ -11,7 +11,8 @@ from functools import partial
 
 import psutil
 
-from tests.faults.trial import STAGES, Fault, Room, Running, assert_message, content, recorded, refused, run
+from tests.faults.engine import Running, assert_message, refused, run
+from tests.faults.trial import STAGES, Fault, Room, content, recorded
 
 
 def _kill(process: psutil.Process) -> None:
