@@ -82,7 +82,7 @@ lock: $(TOOLS)
 	. .tools/bin/activate && .ci/lock .ci/tools.txt --no-default --dev --group tools
 
 sbom: $(READY) $(TOOLS)
-	.tools/bin/python -W ignore .ci/sbom.py
+	PYTHONWARNINGS=ignore .tools/bin/python .ci/sbom.py
 
 audit: $(TOOLS)
 	. .tools/bin/activate && .ci/audit

@@ -114,3 +114,21 @@ def test_a_file_that_changed_is_not_installed(tmp_path: Path, changed: bool) -> 
     )
     assert (ran.returncode != 0) == changed == ("DO NOT MATCH THE HASHES" in ran.stderr)
     assert (tmp_path / "here/tiny.py").exists() != changed
+
+
+@pytest.mark.parametrize(
+    ("answer", "status", "said"),
+    [
+        ("No known vulnerabilities found", 0, "constraints.txt: No known vulnerabilities found"),
+        ("Found 2 known vulnerabilities in 1 package", 1, "Found 2 known vulnerabilities"),
+        ("x: Dependency not found on PyPI and could not be audited", 2, "error: constraints.txt is not audited"),
+    ],
+)
+def test_an_audit_that_got_no_answer_is_not_a_good_one(tmp_path: Path, answer: str, status: int, said: str) -> None:
+    program = tmp_path / "pip-audit"
+    program.write_text(f"#!/bin/sh\necho '{answer}' >&2\nexit {min(status, 1)}\n")
+    program.chmod(0o755)
+    own = {"PATH": f"{tmp_path}{os.pathsep}{os.environ['PATH']}"}
+    ran = subprocess.run([".ci/audit"], cwd=REPOSITORY, env=os.environ | own, capture_output=True, text=True)
+    assert ran.returncode == status
+    assert said in ran.stdout + ran.stderr
