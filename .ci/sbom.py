@@ -23,9 +23,7 @@ def main() -> None:
     bom["components"] = [each for each in bom["components"] if each["name"] != "pip"]
     bom["dependencies"] = [each for each in bom["dependencies"] if not each["ref"].startswith("pip==")]
     if foreign := [each["name"] for each in bom["components"] if _key(each) not in locked]:
-        sys.exit(
-            f"error: .venv has what constraints.txt has not: {', '.join(foreign)}; rm -rf .venv && make sbom"
-        )
+        sys.exit(f"error: .venv has what constraints.txt has not: {', '.join(foreign)}; rm -rf .venv && make sbom")
     for component in bom["components"]:
         component["externalReferences"] = [*component.get("externalReferences", []), *locked[_key(component)]]
     text = json.dumps(bom, indent=2, sort_keys=True)
