@@ -12,6 +12,7 @@ from test_comparator_keys import released
 from torch import Tensor, nn
 
 import mfaranet
+from mfaranet import downloads as fetching
 from mfaranet.errors import InputError
 from mfaranet.files import sha256
 from mfaranet.models.backbones import BACKBONES
@@ -181,10 +182,10 @@ def test_a_pytorch_file_is_what_its_name_says(tmp_path: Path, monkeypatch: pytes
     link = WeightsFile(url=f"https://example.invalid/{named.name}", sha256=None, path=None)
     model = shapes("bisenet_v1")
 
-    def download(url: str, path: str) -> None:
+    def download(url: str, path: str, _largest: int = 0) -> None:
         Path(path).write_bytes((tmp_path / "whole").read_bytes()[: None if whole else -1])
 
-    monkeypatch.setattr(downloads.gdown, "download", download)
+    monkeypatch.setattr(fetching, "_download", download)
     whole = False
     message = rf"{link.url} cannot be downloaded .*sha256 begins with .*set weights\.x\.path in params.yaml"
     with pytest.raises(InputError, match=message):

@@ -11,6 +11,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 import mfaranet
+from mfaranet import downloads as fetching
 from mfaranet.errors import InputError
 from mfaranet.files import sha256
 from mfaranet.models.backbones import BACKBONES
@@ -152,7 +153,7 @@ def test_no_network_says_what_to_do(tmp_path: Path, cache: Path, monkeypatch: py
     def fail(*_arguments: object) -> None:
         raise OSError("no route to host")
 
-    monkeypatch.setattr(weights.gdown, "download", fail)
+    monkeypatch.setattr(fetching, "_download", fail)
     with pytest.raises(InputError, match=r"no route to host.*set weights.resnet18.path in params.yaml"):
         fetch("resnet18", WeightsFile(url=LINK, sha256=None, path=None), tmp_path)
     with pytest.raises(InputError, match=r"no link to this file is known.*set weights.stdc1.path"):
@@ -162,20 +163,20 @@ def test_no_network_says_what_to_do(tmp_path: Path, cache: Path, monkeypatch: py
 def test_only_a_weight_file_is_kept_of_downloads(tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     answers = [b"<html>quota exceeded</html>", b""]
 
-    def download(_url: str, path: str) -> None:
+    def download(_url: str, path: str, _largest: int) -> None:
         if answers:
             Path(path).write_bytes(answers.pop())
         else:
             torch.save(classifier_state(), path)
 
-    monkeypatch.setattr(weights.gdown, "download", download)
+    monkeypatch.setattr(fetching, "_download", download)
     source = WeightsFile(url=LINK, sha256=None, path=None)
     for _ in range(2):
         with pytest.raises(InputError, match=f"{LINK} cannot be downloaded .*no file of plain tensors"):
             fetch("resnet18", source, tmp_path)
         assert not list(cache.iterdir())
     first = fetch("resnet18", source, tmp_path / "first")
-    monkeypatch.setattr(weights.gdown, "download", None)
+    monkeypatch.setattr(fetching, "_download", None)
     assert fetch("resnet18", source, tmp_path / "second") == first
 
 

@@ -7,19 +7,21 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import gdown
-import pooch
 from safetensors.torch import save_file
 from torch import nn
 
+from mfaranet.downloads import retrieve
 from mfaranet.errors import InputError
 from mfaranet.files import atomic_write, sha256, user_path
+from mfaranet.links import check_link
 from mfaranet.schema import WeightsFile
 from mfaranet.weights import checkpoints
 from mfaranet.weights.foreign import read_tensors
 from mfaranet.weights.imagenet import convert_imagenet
 from mfaranet.weights.official import load_official_checkpoint
 
+_LARGEST = 2 << 30
+"""Bytes; the largest that is known has a quarter."""
 _HASHED = re.compile(r"-([0-9a-f]{8})\.pth$")
 """PyTorch's files have the first digits of their SHA-256 in their names."""
 
@@ -71,7 +73,7 @@ def fetch_released(
 
 
 def _fetch(source: WeightsFile, key: str) -> tuple[Path, dict[str, Any]]:
-    path = user_path(source.path, f"{key}.path") if source.path else _download(source.url, key)
+    path = user_path(source.path, f"{key}.path") if source.path else _download(source, key)
     if not path.is_file():
         raise InputError(f"{path} does not exist; set {key}.path in params.yaml")
     found = sha256(path)
@@ -84,29 +86,26 @@ def _fetch(source: WeightsFile, key: str) -> tuple[Path, dict[str, Any]]:
     return path, {"origin": str(source.path or source.url), "sha256": found}
 
 
-def _download(url: str | None, key: str) -> Path:
+def _download(source: WeightsFile, key: str) -> Path:
     """The file behind a link, downloaded unless it was before: the stage runs again for every new experiment."""
+    url = source.url
     if url is None:
         raise InputError(
             "no link to this file is known: get it from its authors, by the name that stands beside it in params.yaml, "
             f"and set {key}.path there"
         )
-    path = Path(pooch.os_cache("mfaranet")) / f"{hashlib.sha256(url.encode()).hexdigest()}.pth"
-    if path.exists():
-        return path
 
-    def fetch(temporary: Path) -> None:
-        gdown.download(url, str(temporary))
-        _check_name(sha256(temporary), url)
-        read_tensors(temporary)  # a web page in place of the file is not kept
+    def check(file: Path) -> None:
+        _check_name(sha256(file), url)
+        read_tensors(file)  # a web page in place of the file is not kept
 
     try:
-        atomic_write(path, fetch)
+        check_link(url, f"{key}.url")
+        return retrieve(url, f"{hashlib.sha256(url.encode()).hexdigest()}.pth", _LARGEST, source.sha256, check)
     except Exception as error:
         raise InputError(
             f"{url} cannot be downloaded ({error}); fetch the file by hand and set {key}.path in params.yaml"
         ) from None
-    return path
 
 
 def _check_name(found: str, name: str) -> None:
