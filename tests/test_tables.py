@@ -29,6 +29,7 @@ from mfaranet.tables.footnotes import footnote
 from mfaranet.tables.results import Results
 from mfaranet.tables.settings import Shown, TableSettings, Tolerances
 from mfaranet.tables.summary import scores, sources
+from mfaranet.tables.writing import Page
 from workflow.plan import runs
 
 REPOSITORY = Path(__file__).parents[1]
@@ -171,6 +172,8 @@ def test_the_overall_table(tmp_path: Path) -> None:
     }
     assert cell(table, 1, "Experiment").text == "most frequent class: road"
     assert cell(table, 1, "mIoU (%)").text == "2.0"
+    assert cell(table, 1, "Pixel accuracy (%)").text == "95.0"
+    assert not any("several seeds" in note for note in table.notes)
     origin = cell(table, 0, "mIoU published (%)").origin
     assert origin is not None
     assert "README" in origin["source"]
@@ -247,6 +250,9 @@ def test_every_table_means_the_same_by_a_mean(tmp_path: Path) -> None:
     now = known(*names, base=list(names))
     classes = build(tmp_path, "per_class", now=now)
     column = "base, full image (%)"
+    assert classes.columns == ["Class", column]
+    labels = ["road", "traffic light", "a/b & c_d", "mean"]
+    assert [row[0].value for row in classes.rows] == [row[0].text for row in classes.rows] == labels
     assert [row[1].value for row in classes.rows] == pytest.approx([94, 40, 50, 78.5])
     overall = build(tmp_path, "overall", now=now)
     assert cell(classes, 3, column).value == cell(overall, 0, "mIoU (%)").value
@@ -287,6 +293,18 @@ def test_the_complexity_table(tmp_path: Path) -> None:
         "Tolerance": "0.005",
         "Verdict": "match",
     }
+    assert table.shown() == {
+        "Experiment": "Experiment",
+        "Input": "Input",
+        "GMACs (1e9)": "GMACs",
+        "GFLOPs (official counter / 1024^3)": "GFLOPs",
+        "GFLOPs published": "Published",
+        "Difference": "Difference",
+        "Verdict": "Verdict",
+    }
+    assert table.same() == {"Network": "MFARANet", "Params (M)": "13.00"}
+    one_size = build(results(tmp_path, sizes=[[512, 1024]]), "complexity")
+    assert one_size.same() == {"Network": "MFARANet", "Input": "512x1024", "Params (M)": "13.00"}
     other = build(results(tmp_path, classes=11), "complexity")
     assert shown(other)["Verdict"] == "not comparable: published for 19 classes"
 
@@ -310,7 +328,9 @@ def test_the_latency_table(tmp_path: Path) -> None:
     assert row["FPS, deployed"] == "4.50"
     assert not any("compiled" in column for column in table.columns)
     assert (row["Passes"], row["Peak memory (MiB)"]) == ("9", "1024")
-    assert (row["Within budget"], row["Within budget, normalisation folded"]) == ("no", "yes")
+    budgets = {"": "no", ", normalisation folded": "yes", ", deployed": "yes"}
+    budgets = {f"Within budget{form}": text for form, text in budgets.items()}
+    assert table.same() == {"Network": "MFARANet", "Input": "1024x2048", **budgets}
 
 
 def test_the_comparison_table(tmp_path: Path) -> None:
@@ -400,6 +420,7 @@ def test_every_column_of_the_comparison(tmp_path: Path) -> None:
     assert table.same() == {"Within budget": "no", **folded}
     assert "\u2020 of a variant: icnet, FPS on an RTX 2080 at 512x1024: with ResNet-18." in table.notes
     assert "Networks with 19 classes." in table.notes
+    assert any("by the protocol strict (measurements.strict of params.yaml)" in note for note in table.notes)
 
 
 def test_every_column_of_latency(tmp_path: Path) -> None:
@@ -424,7 +445,32 @@ def test_every_column_of_latency(tmp_path: Path) -> None:
         "FPS, deployed": "FPS, deployed",
         "Peak memory (MiB)": "MiB",
     }
-    assert build(tmp_path, "latency", measurement="other").rows == []
+    assert cell(table, 1, "Input").value == "512x1024"
+    absent = build(tmp_path, "latency", measurement="other")
+    assert (absent.title, absent.rows) == ("A title", [])
+    of_forms = [f"{name}{form}" for form in ("", ", normalisation folded") for name in names]
+    budgets = ["Within budget", "Within budget, normalisation folded"]
+    assert absent.columns == ["Experiment", "Network", "Input", *of_forms, "Passes", "Peak memory (MiB)", *budgets]
+
+
+def test_the_short_names_of_forms(tmp_path: Path) -> None:
+    """A form that is there of every network has columns."""
+    path = timed(results(tmp_path)) / "latency/strict/cpu.json"
+    content = json.loads(path.read_text())
+    for form in ("compiled", "cuda_graph"):
+        content["base"]["sizes"]["1024x2048"][form] = TIMES
+    content["base"]["sizes"]["512x1024"] = {**content["base"]["sizes"]["1024x2048"], "compiled": TIMES}
+    del content["base"]["sizes"]["1024x2048"]["compiled"]
+    write_json(path, content)
+    narrow = build(tmp_path, "latency", measurement="strict").narrow
+    forms = {"normalisation folded": "folded", "deployed": "deployed", "CUDA graph": "cuda graph"}
+    assert narrow == {
+        **{name: name for name in ("Experiment", "Input", "FPS", "p50 (ms)", "p99 (ms)")},
+        **{f"FPS, {form}": f"FPS, {short}" for form, short in forms.items()},
+        "Peak memory (MiB)": "MiB",
+        "Within budget": "In time, unfolded",
+        **{f"Within budget, {form}": f"In time, {short}" for form, short in forms.items()},
+    }
 
 
 def test_what_people_compare_of_an_experiment(tmp_path: Path) -> None:
@@ -464,6 +510,7 @@ def test_a_network_without_published_values(tmp_path: Path) -> None:
     known -= {"GFLOPs of the linked code at 1024x2048 (official counter / 1024^3)"}
     assert {column for column, text in shown(table).items() if text} == known
     assert any(note.startswith("Where published cells are blank") for note in table.notes)
+    assert not any(note.startswith("\u2020") for note in table.notes)
 
 
 def test_published_networks() -> None:
@@ -542,19 +589,20 @@ def test_a_table_of_a_part_says_so(tmp_path: Path) -> None:
     notes = " ".join(table.notes)
     assert "CamVid subset 1/1/1" in notes
     assert "no mIoU here can be compared" in notes
-    assert "without ImageNet weights" in notes
+    assert "Trained from scratch, without ImageNet weights." in table.notes
 
 
 def test_rows_are_what_is_recorded_and_the_rest_is_named(tmp_path: Path) -> None:
     training = {**RUN["training"], "split": "trainval"}
     root = results(results(tmp_path), "trainval", training=training, weights={"released": {}})
-    now = known("trainval", "base", earlier=("no_ohem",))
-    table = build(root, "overall", "no_ohem", "trainval", "base", now=now)
-    assert [row[0].text for row in table.rows] == ["trainval", "base", "most frequent class: road"]
+    results(root, "seen", training=training)
+    now = known("trainval", "base", "seen", earlier=("no_ohem", "no_asfm"))
+    table = build(root, "overall", "no_ohem", "trainval", "base", "seen", "no_asfm", now=now)
+    assert [row[0].text for row in table.rows] == ["trainval", "base", "seen", "most frequent class: road"]
     assert cell(table, 0, "Weights").text == "the authors'"
-    notes = " ".join(table.notes)
-    assert "does not select them here: no_ohem." in notes
-    assert "Trained on the validation split as well, so that their scores say nothing: trainval." in notes
+    assert table.notes[1] == "Not measured, because params.yaml does not select them here: no_ohem, no_asfm."
+    seen = "Trained on the validation split as well, so that their scores say nothing: trainval, seen."
+    assert seen in table.notes
     assert table.rows[1][0].origin == {"file": "params.yaml", "pointer": "/tables/overall/experiments/2"}
     for kind in ("overall", "per_class"):
         empty = build(root, kind, "no_ohem", now=now)
@@ -574,17 +622,18 @@ def test_what_is_recorded_and_not_selected_is_marked(tmp_path: Path) -> None:
     }  # marked by that of the whole network
     root = results(results(tmp_path), "branch_1", training=pruned)
     results(root, "branch_2", params_sha256="0" * 64)
+    results(root, "branch_3")
     results(root, "base_seed_1", 0.5, training={**RUN["training"], "params_sha256": "0" * 64})
     results(root, "base_seed_2", 0.5)
     seeds = ["base", "base_seed_1", "base_seed_2"]
-    now = known("base", earlier=("branch_1", "branch_2", *seeds[1:]), base=seeds)
-    table = build(root, "overall", "base", "branch_1", "branch_2", now=now)
+    now = known("base", earlier=("branch_1", "branch_2", "branch_3", *seeds[1:]), base=seeds)
+    table = build(root, "overall", "base", "branch_1", "branch_2", "branch_3", now=now)
     assert [row[0].text for row in table.rows[:3]] == ["base", "branch_1*", "branch_2**"]
     assert [row[0].value for row in table.rows[:3]] == ["base", "branch_1", "branch_2"]
     assert cell(table, 0, "Seeds").text == "2"
     notes = [note for note in table.notes if note.startswith("*")]
     assert [note.split(" ")[0] for note in notes] == ["*", "**"]
-    assert [note.split(": ")[-1] for note in notes] == ["branch_1.", "branch_2."]
+    assert [note.split(": ")[-1] for note in notes] == ["branch_1, branch_3.", "branch_2."]
     table.write(tmp_path / "marked")
     rows = csv.DictReader((tmp_path / "marked.csv").read_text().splitlines())
     assert [row["Experiment"] for row in rows][:3] == ["base", "branch_1*", "branch_2**"]
@@ -775,6 +824,51 @@ def test_the_files(tmp_path: Path) -> None:
     assert resolve({"full_image": SCORES}, origin["pointer"], tmp_path) == 0.5
 
 
+def test_the_latex_of_a_short_and_of_a_long_table() -> None:
+    def page(count: int, above: str) -> str:
+        rows = [["a_b", "50 %"]] * count
+        return Page("A & B", above, ["Name", "mIoU"], rows, [False, True], ["\u00b9 see x/y."], ["Of a/b_c."]).latex()
+
+    row = r"a\_b & 50 \% \\"
+    footnote, note = r"\textsuperscript{1} see x/\allowbreak{}y.\par", r"Of a/\allowbreak{}b\_\allowbreak{}c.\par"
+    top = ["\\toprule", r"Name & mIoU \\", "\\midrule"]
+    assert page(45, "Same: x/y.").splitlines() == [
+        r"\begin{table}",
+        r"\caption{A \& B}",
+        r"\footnotesize\setlength{\tabcolsep}{3pt}\sloppy",
+        r"Same: x/\allowbreak{}y.\par",
+        r"\smallskip",
+        r"\resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}{!}{%",
+        r"\begin{tabular}{lr}",
+        *top,
+        *[row] * 45,
+        r"\bottomrule",
+        r"\end{tabular}",
+        r"}\par",
+        r"\smallskip",
+        footnote,
+        r"\end{table}",
+        r"{\footnotesize\sloppy",
+        note,
+        "}",
+    ]
+    assert page(46, "").splitlines() == [
+        r"{\scriptsize\setlength{\tabcolsep}{3pt}\sloppy",
+        r"\begin{longtable}{lr}",
+        r"\caption{A \& B} \\",
+        *top,
+        r"\endfirsthead",
+        *top,
+        r"\endhead",
+        *[row] * 46,
+        r"\bottomrule",
+        r"\end{longtable}",
+        footnote,
+        note,
+        "}",
+    ]
+
+
 def test_people_see_few_columns_and_what_is_the_same_once(tmp_path: Path) -> None:
     """CSV and JSON have all columns, and the JSON says which the others show."""
     root = results(results(tmp_path / "results", weights="none"), "branch_1", 0.5, weights="none")
@@ -890,8 +984,11 @@ def test_what_is_published_of_a_network_is_not_of_its_variants(tmp_path: Path) -
     table = build(root, "comparison", "base", "branch_1", measurement="strict")
     published = [cell(table, row, "Val mIoU published (%)").text for row in range(2)]
     assert published == ["78.2", ""]
-    assert next(iter(table.shown())) == "Experiment"
-    assert next(iter(build(root, "comparison", measurement="strict").shown())) == "Network"
+    assert next(iter(table.shown().items())) == ("Experiment", "Experiment")
+    assert "Of a network with several rows, they stand in the first." in table.notes
+    alone = build(root, "comparison", measurement="strict")
+    assert next(iter(alone.shown().items())) == ("Network", "Network")
+    assert not any("several rows" in note for note in alone.notes)
 
 
 SAMPLE_ALONE = {"datasets": ["sample"]}
