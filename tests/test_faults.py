@@ -23,7 +23,7 @@ from tests.faults.engine import run
 from tests.faults.trial import Fault, Room
 
 CHOSEN = {
-    "kills": "tables under dvc",
+    "kills": "as dvc.lock is written, then snakemake",
     "disks": "tables and dvc.lock in 2 pages",
     "records": "dvc.lock with markers",
     "places": "moved, snakemake",

@@ -19,6 +19,7 @@ def faults() -> Iterator[Fault]:
         for engine in ENGINES:
             yield Fault(f"{stage} under {engine}", partial(kill_stage, stage=stage, engine=engine))
     for engine in ENGINES:
+        yield Fault(f"as dvc.lock is written, then {engine}", partial(cut_lock, engine=engine))
         for number in range(1, _CHAINS + 1):
             yield Fault(f"anywhere under {engine}, {number}", partial(kill_anywhere, engine=engine))
 
@@ -68,3 +69,10 @@ def kill_anywhere(room: Room, engine: str) -> None:
             for lock in (project.root / ".snakemake/locks").glob("*"):
                 lock.unlink()
     goes_on(room, project, room.rng.choice([*ENGINES]))
+
+
+def cut_lock(room: Room, engine: str) -> None:
+    """Leave what a kill leaves where it strikes while DVC writes dvc.lock: it is emptied first, then filled."""
+    project = room.before("summary")
+    (project.root / "dvc.lock").write_text("")
+    goes_on(room, project, engine)

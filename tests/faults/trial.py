@@ -21,7 +21,7 @@ from typing import Any
 import yaml
 
 from mfaranet.errors import InputError
-from mfaranet.records import LOCK, read_lock
+from mfaranet.records import COPY, LOCK, read_lock
 from tests.faults.engine import refused, run
 from tests.project import Project
 
@@ -108,7 +108,8 @@ class Room:
             for out in lock["stages"].pop(each)["outs"]:
                 remove(project.root / out["path"])
         shutil.rmtree(project.root / ".dvc/cache/runs", ignore_errors=True)
-        path.write_text(yaml.safe_dump(lock, sort_keys=False))
+        for each in (path, project.root / COPY):
+            each.write_text(yaml.safe_dump(lock, sort_keys=False))
         return project
 
     def seconds(self, stage: str) -> float:
