@@ -16,8 +16,8 @@ _NEEDED = {"plan": 200, "data": 400, "decode": 250, "train": 500_000, "evaluate"
 """KiB that a stage writes at most, with its copy in DVC's cache."""
 _TOLD = ("disk is full", "make room", "No space left on device", "No possible cache link types", "out of diskspace")
 """In our words, and in DVC's."""
-_PAGES = 16
-"""That the stage tables and its record need."""
+_PAGES = 10
+"""A few more than the stage tables and its record need."""
 
 
 def faults() -> Iterator[Fault]:
