@@ -96,11 +96,12 @@ def mean_iou(truth: Any, predicted: Any, ids: list[int]) -> float:
 
 
 def test_an_image_keeps_its_shape() -> None:
-    assert [InputSize(520).of(size) for size in ((375, 500), (500, 375), (500, 500), (3, 4000))] == [
+    assert [InputSize(520).of(size) for size in ((375, 500), (500, 375), (500, 500), (3, 4000), (4000, 3))] == [
         (390, 520),
         (520, 390),
         (520, 520),
         (1, 520),
+        (520, 1),
     ]
     assert InputSize(520, (0.5, 0.5)).of((375, 500)) == (195, 260)
     assert InputSize((64, 128), (1.0, 0.5)).of((375, 500)) == (64, 64)

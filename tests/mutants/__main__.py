@@ -30,7 +30,7 @@ from tests.recorded import record
 
 HERE = Path(__file__).parent
 REPOSITORY = HERE.parents[1]
-NEEDED = ("tests", "workflow", "results/sample", "params.yaml", "dvc.yaml")
+NEEDED = ("tests", "workflow", "benchmarks", "results/sample", "params.yaml", "dvc.yaml")
 """What the tests read."""
 NOTICED = ("killed", "timeout", "segfault")
 ENVIRONMENT = {**{key: value for key, value in os.environ.items() if key != "PYTHONPATH"}, "OMP_NUM_THREADS": "1"}
