@@ -54,7 +54,7 @@ def test_what_is_no_sentence_fails(tried: Callable[[Callable[[], object]], Outco
     assert tried(lambda: None).state == "worked"
     assert tried(lambda: fail(InputError("given.txt is empty"))).state == "refused"
     assert "that names given.txt" in tried(lambda: fail(InputError("a file is empty"))).text
-    assert tried(lambda: fail(InputError("given.txt" * 10_000))).state == "failed"
+    assert tried(lambda: fail(InputError("given.txt " * 10_000))).state == "failed"
     for error in (ValueError("x"), MemoryError(), RecursionError(), SystemExit(1), KeyboardInterrupt()):
         found = tried(lambda error=error: fail(error))  # type: ignore[misc]
         assert (found.state, type(error).__name__ in found.text) == ("failed", True)
