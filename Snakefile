@@ -12,7 +12,7 @@ from snakemake.utils import min_version
 min_version("9.27")
 sys.path.insert(0, str(workflow.basedir))
 from mfaranet.errors import InputError
-from workflow.graph import asked, forced, inputs, read
+from workflow.graph import asked, bring_to_now, forced, inputs, read
 from workflow.job import FORCED
 
 # A job on a cluster node gets its stage from the main process, which alone asks DVC what changed.
@@ -26,6 +26,7 @@ except InputError as error:
 # times and records know nothing of `dvc repro`, `dvc checkout` or an edit by hand.
 newer = Path("logs/snakemake/newer")
 if workflow.is_main_process:
+    bring_to_now(stages)
     newer.parent.mkdir(parents=True, exist_ok=True)
     # No two alike: Snakemake compares small files by content.
     newer.write_text(str(time.time_ns()))

@@ -27,6 +27,7 @@ CHOSEN = {
     "disks": "tables and dvc.lock in 2 pages",
     "records": "dvc.lock with markers",
     "places": "moved, snakemake",
+    "clocks": "by two hours before an edit, snakemake",
 }
 FULL = Path("/dev/full")
 needs_full = pytest.mark.skipif(not FULL.exists(), reason="no /dev/full here, a file on a disk that is always full")
