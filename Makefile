@@ -5,26 +5,28 @@ SEED ?= 0
 # DVC starts `python` of the environment it finds first.
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
-.PHONY: help repro verify test record fuzz lint docs bench scm mutants coverage faults lock sbom audit
 # Nothing is installed, and nothing built with, but files whose SHA-256 stands in the file given.
 LOCKED := -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes
+# Three at once on two cores: tests of clusters, kills and locks mostly wait.
+TESTS := pytest -n 3 --dist loadfile --no-loadscope-reorder --durations=20
 
+.PHONY: help repro verify test record coverage fuzz faults mutants lint docs bench lock sbom audit scm
 
 help:
-	@echo "make repro   run the pipeline on the data sets of params.yaml and say where the tables are"
-	@echo "make verify  make again what is committed and depends on no machine, and name what differs; writes nothing"
-	@echo "make test    run the tests"
-	@echo "make record  run all tests, of the night too, and write results/reliability/promises.csv and its page"
-	@echo "make fuzz    try 10000 bad inputs, another 10000 by SEED=1; ten minutes, as for a night"
-	@echo "make mutants put small faults into the code, one at a time, and name those that no test notices; an hour"
+	@echo "make repro    run the pipeline on the data sets of params.yaml and say where the tables are"
+	@echo "make verify   make again what is committed and depends on no machine, and name what differs; writes nothing"
+	@echo "make test     run the tests"
+	@echo "make record   run all tests, of the night too, and write results/reliability/promises.csv and its page"
 	@echo "make coverage run the tests, and say which branches none of them takes; half an hour"
-	@echo "make faults  kill, fill disks, corrupt and cut records, and more; one to two hours, as for a night"
-	@echo "make lint    check format, style and types"
-	@echo "make docs    build the pages as a site, in site/"
-	@echo "make bench   time us beside the straightforward code, a quarter of an hour; nothing else should run"
-	@echo "make lock    write constraints.txt anew from pyproject.toml, with checksums; versions that are in it stay"
-	@echo "make sbom    write sbom.json, what is installed, with licences and checksums (CycloneDX)"
-	@echo "make audit   ask PyPI for known vulnerabilities of what is locked"
+	@echo "make fuzz     try 10000 bad inputs, another 10000 by SEED=1; ten minutes, as for a night"
+	@echo "make faults   kill, fill disks, corrupt and cut records, and more; one to two hours, as for a night"
+	@echo "make mutants  put small faults into the code, one at a time, and name those that no test notices; an hour"
+	@echo "make lint     check format, style and types"
+	@echo "make docs     build the pages as a site, in site/"
+	@echo "make bench    time us beside the straightforward code, a quarter of an hour; nothing else should run"
+	@echo "make lock     write constraints.txt anew from pyproject.toml, with checksums; versions that are in it stay"
+	@echo "make sbom     write sbom.json, what is installed, with licences and checksums (CycloneDX)"
+	@echo "make audit    ask PyPI for known vulnerabilities of what is locked"
 
 repro: $(READY) scm
 	dvc repro
@@ -33,19 +35,12 @@ repro: $(READY) scm
 verify: $(READY)
 	python -m workflow.verify
 
-# Three at once on two cores: tests of clusters, kills and locks mostly wait.
 test: $(READY) scm
-	pytest -n 3 --dist loadfile --no-loadscope-reorder --durations=20
+	$(TESTS)
 
 # With what takes minutes and seldom fails alone. Writes which promises of docs/reliability.md hold.
 record: $(READY) scm
-	pytest -n 3 --dist loadfile --no-loadscope-reorder --durations=20 --night --record
-
-fuzz: $(READY)
-	python -m tests.fuzz --seed $(SEED) --record
-
-mutants: $(READY)
-	python -m tests.mutants --seed $(SEED) --record
+	$(TESTS) --night --record
 
 # Programs that the tests start are measured too.
 coverage: $(READY) scm
@@ -56,8 +51,15 @@ coverage: $(READY) scm
 	coverage json --quiet
 	python -c 'import json; found = json.load(open("logs/coverage/report.json"))["totals"]["percent_branches_covered"]; \
 		print(f"branches: {found:.1f} %"); exit(found < 92)'
+
+fuzz: $(READY)
+	python -m tests.fuzz --seed $(SEED) --record
+
 faults: $(READY)
 	python -m tests.faults --seed $(SEED) --record
+
+mutants: $(READY)
+	python -m tests.mutants --seed $(SEED) --record
 
 lint: $(READY)
 	ruff format --check .

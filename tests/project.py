@@ -38,12 +38,16 @@ class Project:
         for name in ("MFARANET_CAMVID", "CITYSCAPES_DATASET"):
             self.environment.pop(name, None)
 
-    def run(self, *command: str, status: int = 0, **environment: str) -> str:
+    def ran(self, *command: str, **environment: str) -> "subprocess.CompletedProcess[str]":
+        """A command that ended, well or not."""
         if command[0] == "mfaranet":  # the copy's, not what is installed
             command = (sys.executable, "-m", *command)
-        done = subprocess.run(
+        return subprocess.run(
             command, cwd=self.root, env={**self.environment, **environment}, capture_output=True, text=True
         )
+
+    def run(self, *command: str, status: int = 0, **environment: str) -> str:
+        done = self.ran(*command, **environment)
         assert done.returncode == status, f"{' '.join(command)}\n{done.stdout}\n{done.stderr}"
         return done.stdout + done.stderr
 

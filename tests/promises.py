@@ -9,6 +9,10 @@ REPOSITORY = Path(__file__).parents[1]
 PAGE = REPOSITORY / "docs/reliability.md"
 
 
+HELD = "held"
+SKIPPED = "not tried here"
+
+
 @dataclass(frozen=True)
 class Promise:
     """A row of a table there."""
@@ -18,9 +22,9 @@ class Promise:
     """Files of tests, or functions in them, as in "tests/test_x.py::test_y"."""
 
     def result(self, outcomes: Mapping[str, str]) -> str:
-        """Of outcomes by the names of test functions with and without their parameters: "held" or what is wrong.
+        """Of outcomes by the names of test functions, with their parameters: HELD, SKIPPED and which, or what is wrong.
 
-        A test that was skipped for a reason says so; one of several cases that ran is enough.
+        One of several cases that ran is enough.
         """
         for test in self.tests:
             found = {
@@ -33,8 +37,8 @@ class Promise:
             if not found:
                 return f"{test} did not run"
             if found == {"skipped"}:
-                return f"not tried here: {test} is skipped"
-        return "held"
+                return f"{SKIPPED}: {test} is skipped"
+        return HELD
 
 
 def promises(page: Path = PAGE) -> list[Promise]:

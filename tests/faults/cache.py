@@ -5,7 +5,6 @@ the command of docs/running.md it reads all files, removes what is corrupt from 
 """
 
 import json
-import subprocess
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
@@ -64,7 +63,7 @@ def spoil(room: Room, out: str, change: Callable[[Path, Random], None], listed: 
         path = cache / digest[:2] / digest[2:]
     change(path, room.rng)
     remove(project.root / out)
-    done = subprocess.run(["dvc", "repro"], cwd=project.root, env=project.environment, capture_output=True, text=True)
+    done = project.ran("dvc", "repro")
     assert "Traceback" not in done.stderr, done.stderr
     project.run("sh", "-c", _LOOK)
     if content(project.root) != content(room.whole.root):

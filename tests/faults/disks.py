@@ -38,13 +38,7 @@ def fill(room: Room, stage: str, room_left: int | None = None) -> None:
             project.run("git", "add", "dvc.lock")
             left = room_left if room_left is not None else room.rng.randrange(needed)
             _resize(disk, shutil.disk_usage(disk).used + left)
-            done = subprocess.run(
-                ["dvc", "repro", "--single-item", STAGES[stage]],
-                cwd=project.root,
-                env=project.environment,
-                capture_output=True,
-                text=True,
-            )
+            done = project.ran("dvc", "repro", "--single-item", STAGES[stage])
             _resize(disk, _LARGE)
             if done.returncode or room_left is not None:
                 break

@@ -3,7 +3,6 @@
 import os
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -18,11 +17,7 @@ ENGINES = {"dvc": ("dvc", "repro"), "snakemake": ("snakemake", "-j2")}
 
 def refused(project: Project, *command: str, names: str = "", **environment: str) -> str:
     """What a command says that must fail with a message which names something."""
-    if command[0] == "mfaranet":  # the copy's, not what is installed
-        command = (sys.executable, "-m", *command)
-    done = subprocess.run(
-        command, cwd=project.root, env={**project.environment, **environment}, capture_output=True, text=True
-    )
+    done = project.ran(*command, **environment)
     said = done.stdout + done.stderr
     assert done.returncode != 0, f"{' '.join(command)} ended well\n{said}"
     assert_message(said, names)

@@ -5,8 +5,6 @@ refused by both engines, and `mfaranet doctor` says how to mend it; nothing is r
 is lost is recorded again by `dvc commit --force`.
 """
 
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from functools import partial
 from random import Random
@@ -71,7 +69,7 @@ def damage(room: Room, name: str, change: Callable[[str, Random], str]) -> None:
     project.run("git", "add", name)
     path.write_text(change(path.read_text(), room.rng))
     before = content(project.root)
-    status = subprocess.run(["dvc", "status"], cwd=project.root, env=project.environment, capture_output=True)
+    status = project.ran("dvc", "status")
     if status.returncode or not _valid(project):
         refused(project, "dvc", "repro", names=_NAMED[name])
         refused(project, "snakemake", "-n", names=_NAMED[name])
@@ -86,8 +84,7 @@ def damage(room: Room, name: str, change: Callable[[str, Random], str]) -> None:
 
 def _valid(project: Project) -> bool:
     """Whether it is one of our params.yaml, which DVC does not know."""
-    words = [sys.executable, "-m", "mfaranet", "params"]
-    return subprocess.run(words, cwd=project.root, env=project.environment, capture_output=True).returncode == 0
+    return project.ran("mfaranet", "params").returncode == 0
 
 
 def lose_a_record(room: Room) -> None:

@@ -75,9 +75,7 @@ class Room:
         shutil.copytree(self.whole.root, root, symlinks=True)
         for log in (root / "logs/snakemake").glob("*.log"):
             log.unlink()
-        project = Project(root)
-        project.environment = {**self.whole.environment, "PYTHONUNBUFFERED": "1"}
-        return project
+        return self._project(root)
 
     def fresh(self, name: str = "project") -> Project:
         """A copy in which nothing has run."""
@@ -91,6 +89,9 @@ class Room:
                 left(folder, names) if Path(folder).name in (self.whole.root.name, ".dvc") else ()
             ),
         )
+        return self._project(root)
+
+    def _project(self, root: Path) -> Project:
         project = Project(root)
         project.environment = {**self.whole.environment, "PYTHONUNBUFFERED": "1"}
         return project
