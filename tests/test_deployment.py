@@ -284,6 +284,20 @@ def test_only_ones_own_files_are_replaced(to: Any, checkpoint: Path, tmp_path: P
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted(path.name for path in files)
 
 
+def test_a_size_in_which_no_street_is_drawn(checkpoint: Path, tmp_path: Path) -> None:
+    made = export(checkpoint, Form("torch-export", (1, 2)), tmp_path / "tiny.pt2")
+    assert open_session(made.path)(np.zeros((1, 3, 1, 2), np.uint8)).shape == (1, 1, 2)
+
+
+def test_scores_that_are_no_numbers_are_refused(checkpoint: Path, tmp_path: Path) -> None:
+    model, facts = load_trained(checkpoint)
+    for parameter in model.parameters():
+        parameter.data.fill_(3e38)
+    save(model, tmp_path / "large.safetensors", facts)
+    with pytest.raises(InputError, match=r"large\.safetensors: .*scores are no numbers"):
+        export(tmp_path / "large.safetensors", Form("torch-export", SIZE), tmp_path / "tiny.pt2")
+
+
 def test_what_does_not_agree_is_not_written(checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for share in (0.9989, float("nan")):
         monkeypatch.setattr(module, "compare", lambda *_, share=share: Agreement(share, 1.0))

@@ -18,13 +18,14 @@ FACTS: dict[str, Any] = {"network": "edanet", "options": {}, "classes": list("ab
 def save_checkpoint(path: Path, **facts: Any) -> Path:
     """A network with fixed random weights, and normalisation that fits them."""
     torch.manual_seed(0)
-    model = mfaranet.get_model("edanet", 4).train()
+    known = {**FACTS, **facts}
+    model = mfaranet.get_model(known["network"], len(known["classes"])).train()
     for module in model.modules():
         if isinstance(module, nn.BatchNorm2d):
             module.momentum = None
     with torch.inference_mode():
         model(torch.randn(4, 3, 8, 12).repeat_interleave(16, 2).repeat_interleave(16, 3))
-    checkpoints.save(model, path, {**FACTS, **facts})
+    checkpoints.save(model, path, known)
     return path
 
 

@@ -25,9 +25,11 @@ def parse_size(text: str, option: str = "--size") -> Size:
     Raises:
         InputError: it is none.
     """
-    found = re.fullmatch(r"([1-9]\d*)x([1-9]\d*)", text)
+    found = re.fullmatch(r"([1-9][0-9]{0,4})x([1-9][0-9]{0,4})", text)
     if not found:
-        raise InputError(f"{option} {text}: a height and a width in pixels are wanted, as 512x1024")
+        raise InputError(
+            f"{option} {text}: a height and a width in pixels are wanted, of five digits at most, as 512x1024"
+        )
     return int(found[1]), int(found[2])
 
 

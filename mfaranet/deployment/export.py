@@ -19,6 +19,7 @@ from mfaranet.data.conventions import MEAN, STD
 from mfaranet.data.images import read_image
 from mfaranet.data.prepared import SegmentationDataset
 from mfaranet.data.record import DatasetRecord
+from mfaranet.data.transforms import normalise
 from mfaranet.datasets import cityscapes
 from mfaranet.datasets.sample import draw_sample
 from mfaranet.deployment.checking import Agreement, compare, images_of, mean_iou
@@ -94,8 +95,11 @@ def export(
     model, known = load_trained(checkpoint)
     if data and DatasetRecord.load(data).classes != known["classes"]:
         raise InputError(f"{data} has other classes than {checkpoint}; give the data set that it was trained on")
-    facts = {**known, **_facts(checkpoint, form)}
     seen = InputSize(form.size) if form.size else InputSize(**known["input_size"]) if "input_size" in known else None
+    with torch.inference_mode():
+        if not model(normalise(torch.from_numpy(next(_pictures(form, data, seen))))).isfinite().all():
+            raise InputError(f"{checkpoint}: its scores are no numbers, as weights are too large; take another epoch's")
+    facts = {**known, **_facts(checkpoint, form)}
     present = next(path for path in output.absolute().parents if path.exists())
     with TemporaryDirectory(dir=present, prefix=".export.") as scratch:
         made = Path(scratch) / output.name
@@ -218,7 +222,9 @@ def _pictures(form: Form, data: Path | None, seen: InputSize | None) -> Iterator
 
 
 def _drawn(size: Size, count: int) -> list[NDArray[np.uint8]]:
+    height, width = size
     with TemporaryDirectory() as folder:
-        draw_sample(Path(folder), size=size, counts={"val": count}, seed=0)
+        # In fewer pixels there is no street to draw.
+        draw_sample(Path(folder), size=(max(height, 16), max(width, 32)), counts={"val": count}, seed=0)
         paths = sorted((Path(folder) / cityscapes.IMAGES).rglob("*.png"))
-        return [read_image(path)[None].numpy() for path in paths]
+        return [read_image(path)[None, :, :height, :width].numpy() for path in paths]

@@ -28,7 +28,9 @@ KINDS = {  # and how many of a hundred cases
     "settings.check": 14,
     "weights.trained": 7,
     "weights.foreign": 4,
-    "archives.unpack": 11,
+    "archives.unpack": 8,
+    "written.convert": 2,
+    "written.export": 1,
 }
 
 

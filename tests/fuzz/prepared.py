@@ -82,20 +82,25 @@ def _spoil(path: Path, rng: Random) -> str:
             return "damaged"
 
 
-def read(rng: Random, folder: Path) -> Case:
-    """Every image of a split of such a set."""
+def spoilt_set(rng: Random, folder: Path) -> str:
+    """Such a set as folder/set, and what happened to it, in words."""
     root, decoded = folder / "set", folder / "set-decoded"
     shutil.copytree(_whole(), root)
     if rng.random() < 0.6:
         shutil.copytree(_whole().with_name("set-decoded"), decoded)
-    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    files = sorted(path for path in (*root.rglob("*"), *decoded.rglob("*")) if path.is_file())
     path = rng.choice([path for path in files if path.suffix == ".json"] if rng.random() < 0.4 else files)
     what = _spoil(path, rng) if rng.random() < 0.95 else "whole"
-    split = rng.choice(("train", "val", "test"))
+    return f"{path.relative_to(folder)} {what}"
+
+
+def read(rng: Random, folder: Path) -> Case:
+    """Every image of a split of such a set."""
+    what, root, split = spoilt_set(rng, folder), folder / "set", rng.choice(("train", "val", "test"))
 
     def attempt() -> None:
         images = SegmentationDataset(root, split)
         for index in range(len(images)):
             images[index]
 
-    return Case(f"{path.relative_to(folder)} {what}, {split}", attempt, str(root), folder / "none")
+    return Case(f"{what}, {split}", attempt, str(root), folder / "none")

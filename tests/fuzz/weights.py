@@ -144,7 +144,7 @@ def _damaged_head(rng: Random) -> bytes:
     return damaged(data[:length], rng) + data[length:]
 
 
-_OURS: dict[str, Callable[[Random], bytes]] = {
+OURS: dict[str, Callable[[Random], bytes]] = {
     "whole": lambda _: _packed(*_toy()),
     "facts": _with_facts,
     "header": _with_header,
@@ -156,15 +156,15 @@ _OURS: dict[str, Callable[[Random], bytes]] = {
     "empty": lambda _: b"",
     "noise": lambda rng: rng.randbytes(rng.randrange(100)),
     "other tensors": lambda _: save({"weight": torch.zeros(3)}),
-    "torch.save": lambda _: _saved({"net": {}}),
+    "torch.save": lambda _: saved({"net": {}}),
 }
 
 
 def trained(rng: Random, folder: Path) -> Case:
     """A checkpoint of ours, to be loaded or for `mfaranet predict`."""
-    kind = rng.choice([*_OURS])
+    kind = rng.choice([*OURS])
     path = folder / f"last.{rng.choice(('safetensors', 'safetensors', 'pth', 'bin'))}"
-    path.write_bytes(_OURS[kind](rng))
+    path.write_bytes(OURS[kind](rng))
     photo, output = folder / "photo.png", folder / "out"
     photo.write_bytes(_photo())
     words = (
@@ -185,7 +185,7 @@ def trained(rng: Random, folder: Path) -> Case:
     return Case(kind, rng.choice(attempts), path.name, output)
 
 
-def _saved(content: Any, **options: Any) -> bytes:
+def saved(content: Any, **options: Any) -> bytes:
     buffer = io.BytesIO()
     torch.save(content, buffer, **options)
     return buffer.getvalue()
@@ -198,7 +198,7 @@ def _network(name: str) -> torch.nn.Module:
 
 
 @cache
-def _state(name: str, reader: str) -> dict[str, Any]:
+def whole_state(name: str, reader: str) -> dict[str, Any]:
     """Tensors of the right names and shapes that take no room in a file."""
     network = _network(name)
     if reader == "imagenet":
@@ -228,7 +228,7 @@ def _odd_tensor(rng: Random) -> Any:
     )()
 
 
-def _foreign(rng: Random, state: dict[str, Any], folder: Path) -> tuple[str, bytes]:
+def foreign_file(rng: Random, state: dict[str, Any], folder: Path) -> tuple[str, bytes]:
     """A file of torch.save, in words, and its bytes."""
     state, key = dict(state), rng.choice([*state])
     what = rng.choice(_CHANGES)
@@ -264,7 +264,7 @@ def _foreign(rng: Random, state: dict[str, Any], folder: Path) -> tuple[str, byt
         case "twice":
             state[f"module.{key}"] = state[key]
     zipped = rng.random() < 0.7
-    data = _saved(content, _use_new_zipfile_serialization=zipped)
+    data = saved(content, _use_new_zipfile_serialization=zipped)
     return what, damaged(data, rng) if what == "damaged" else data[
         : rng.randrange(len(data))
     ] if what == "cut" else data
@@ -273,7 +273,7 @@ def _foreign(rng: Random, state: dict[str, Any], folder: Path) -> tuple[str, byt
 def foreign(rng: Random, folder: Path) -> Case:
     """A file of others: an ImageNet classifier, or a trained network."""
     reader, name = rng.choice((("imagenet", "mfaranet"), ("official", "edanet"), ("official", "mfaranet")))
-    what, data = _foreign(rng, _state(name, reader), folder)
+    what, data = foreign_file(rng, whole_state(name, reader), folder)
     path = folder / "file.pth"
     path.write_bytes(data)
 
