@@ -10,14 +10,13 @@ LOCKED := -m pip install --quiet --disable-pip-version-check --no-deps --require
 # Three at once on two cores: tests of clusters, kills and locks mostly wait.
 TESTS := pytest -n 3 --dist loadfile --no-loadscope-reorder --durations=20
 
-.PHONY: help repro verify test record coverage fuzz faults mutants lint docs bench lock sbom audit scm
+.PHONY: help repro verify test record fuzz faults mutants lint docs bench lock sbom audit scm
 
 help:
 	@echo "make repro    run the pipeline on the data sets of params.yaml and say where the tables are"
 	@echo "make verify   make again what is committed and depends on no machine, and name what differs; writes nothing"
 	@echo "make test     run the tests"
-	@echo "make record   run all tests, of the night too, and write results/reliability/promises.csv and its page"
-	@echo "make coverage run the tests, and say which branches none of them takes; half an hour"
+	@echo "make record   run all tests, of the night too, and write which promises hold, and which branches none takes"
 	@echo "make fuzz     try 10000 bad inputs, another 10000 by SEED=1; ten minutes, as for a night"
 	@echo "make faults   kill, fill disks, corrupt and cut records, and more; one to two hours, as for a night"
 	@echo "make mutants  put small faults into the code, one at a time, and name those that no test notices; an hour"
@@ -38,19 +37,13 @@ verify: $(READY)
 test: $(READY) scm
 	$(TESTS)
 
-# With what takes minutes and seldom fails alone. Writes which promises of docs/reliability.md hold.
+# With what takes minutes and seldom fails alone. Of programs that the tests start the branches count too.
 record: $(READY) scm
-	$(TESTS) --night --record
-
-# Programs that the tests start are measured too.
-coverage: $(READY) scm
 	rm -rf logs/coverage && mkdir -p logs/coverage
-	coverage run -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+	coverage run -m $(TESTS) --night --record
 	coverage combine --quiet
-	coverage report
 	coverage json --quiet
-	python -c 'import json; found = json.load(open("logs/coverage/report.json"))["totals"]["percent_branches_covered"]; \
-		print(f"branches: {found:.1f} %"); exit(found < 92)'
+	python -m tests.covered
 
 fuzz: $(READY)
 	python -m tests.fuzz --seed $(SEED) --record

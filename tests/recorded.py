@@ -10,7 +10,7 @@ FOLDER = Path(__file__).parents[1] / "results/reliability"
 ABOUT = """# What was tried, and what came of it
 
 The promises are those of [docs/reliability.md](../../docs/reliability.md). Each table is of the last run of
-its command: `make record` (promises), `make faults`, `make fuzz`, `make mutants`."""
+its command: `make record` (promises, coverage), `make faults`, `make fuzz`, `make mutants`."""
 
 
 def record(name: str, table: pd.DataFrame, key: str | None = None) -> None:

@@ -41,7 +41,9 @@ def assert_runs(project: Project, title: str, run: dict[str, Any]) -> None:
     assert run["modified"] is False
 
 
-@pytest.mark.parametrize("command", [("clone", "-q", "."), ("worktree", "add", "-q", "-b", "other")])
+@pytest.mark.parametrize(
+    "command", [pytest.param(("clone", "-q", "."), marks=pytest.mark.night), ("worktree", "add", "-q", "-b", "other")]
+)
 def test_a_second_checkout_runs_its_own_code(project: Project, tmp_path: Path, command: tuple[str, ...]) -> None:
     project.run("git", *command, str(tmp_path / "second"))
     second = Project(tmp_path / "second")
@@ -50,7 +52,7 @@ def test_a_second_checkout_runs_its_own_code(project: Project, tmp_path: Path, c
     assert_runs(second, f"of a {command[0]}", second.json(RUN))
 
 
-@pytest.mark.parametrize("where", ["temp", "queue"])
+@pytest.mark.parametrize("where", ["temp", pytest.param("queue", marks=pytest.mark.night)])
 def test_an_experiment_elsewhere_runs_the_code_that_it_records(project: Project, where: str) -> None:
     edit(project, f"by {where}")
     seed = "profiles.sample.data.seed=7"

@@ -336,3 +336,17 @@ def test_a_look_names_what_is_wrong(streets: Path) -> None:
     assert "labels" not in yaml.safe_load(profile(found, "streets"))["streets"]["data"]
     with pytest.raises(InputError, match="two folders, of images"):
         look(streets / "images")
+    (streets / "images/val/x.jpeg").write_bytes(b"none")
+    assert "images/val/x.jpeg: no readable image" in "\n".join(describe(look(streets)))
+
+
+def test_no_profile_of_masks_that_tell_no_classes(streets: Path) -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (30, 40, 3), dtype=np.uint8)
+    for path in (streets / "masks").rglob("*.png"):
+        save(Image.fromarray(noise).resize(Image.open(path).size), path)
+    with pytest.raises(InputError, match=r"masks have \d+ values, which cannot all be classes: were they JPEG once"):
+        profile(look(streets), "streets")
+    for path in (streets / "masks").rglob("*.png"):
+        path.unlink()
+    with pytest.raises(InputError, match="no image with a mask that can be read"):
+        profile(look(streets), "streets")

@@ -192,3 +192,9 @@ def test_type_checkers_see_types() -> None:
     settings = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())
     assert "py.typed" in settings["tool"]["setuptools"]["package-data"]["mfaranet"]
     assert (REPOSITORY / "mfaranet/py.typed").exists()
+
+
+def test_facts_of_the_wrong_kind_are_named(tmp_path: Path) -> None:
+    checkpoint = save_checkpoint(tmp_path / "last.safetensors", colours=[[0, 0, 300]] * 4)
+    with pytest.raises(InputError, match=r"last\.safetensors does not say what it holds .*\(colours.*convert it again"):
+        mfaranet.load(checkpoint)

@@ -1,16 +1,21 @@
 """The pruned network: the score of one scale, bit for bit, and nothing more."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+import yaml
 from official import COMPLEXITY, GOLDENS, assert_stats, fill, make_input, size_of, variant
+from tiny import FACTS, write_data
 from torch import Tensor, nn
 
 import mfaranet
 from mfaranet.errors import InputError
 from mfaranet.measure.complexity import complexity
 from mfaranet.models.layers import resize_to
+from mfaranet.weights.checkpoints import save
+from workflow.prune import main as stage
 
 
 def scale_output(model: nn.Module, images: Tensor, scale: int) -> Tensor:
@@ -92,6 +97,31 @@ def test_the_original_stays_as_it_is_and_shares_nothing() -> None:
         for parameter in pruned.parameters():
             parameter.zero_()
     assert all(parameter.any() for name, parameter in model.named_parameters() if name.endswith("conv1.weight"))
+
+
+@pytest.mark.parametrize(
+    ("trained", "pruned", "message"),
+    [
+        ("edanet", {"scale": 2}, "run.pruned: base is no MFARANet"),
+        (
+            "mfaranet",
+            {"scale": 2, "backbone": "dfnet1"},
+            "experiments.base_pruned.network is not what pruning leaves of base",
+        ),
+    ],
+)
+def test_the_stage_names_the_setting_that_does_not_fit(
+    trained: str, pruned: dict[str, Any], message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    write_data(Path("data/sample"))
+    save(mfaranet.get_model(trained, 3), Path("runs/sample/train/base/last.safetensors"), {**FACTS, "network": trained})
+    settings = {"checkpoint": "last", "network": {"name": "mfaranet_pruned", "options": pruned}}
+    Path("plan/sample/prune").mkdir(parents=True)
+    Path("plan/sample/prune/base.yaml").write_text(yaml.safe_dump({"settings": settings, "code": {}}))
+    with pytest.raises(InputError, match=message):
+        stage("sample", "base")
+    assert not Path("runs/sample/train/base_pruned").exists()
 
 
 def test_what_cannot_be_pruned_is_refused() -> None:

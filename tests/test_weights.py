@@ -158,6 +158,8 @@ def test_no_network_says_what_to_do(tmp_path: Path, cache: Path, monkeypatch: py
         fetch("resnet18", WeightsFile(url=LINK, sha256=None, path=None), tmp_path)
     with pytest.raises(InputError, match=r"no link to this file is known.*set weights.stdc1.path"):
         fetch("stdc1", WeightsFile(url=None, sha256=None, path=None), tmp_path)
+    with pytest.raises(InputError, match=r"none\.pth does not exist; set weights.stdc1.path"):
+        fetch("stdc1", WeightsFile(url=None, sha256=None, path=tmp_path / "none.pth"), tmp_path)
 
 
 def test_only_a_weight_file_is_kept_of_downloads(tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
