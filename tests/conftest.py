@@ -12,7 +12,10 @@ os.environ["PYTHONPATH"] = str(Path(__file__).parents[1])
 # Several tests run at once, on images so small that threads would only wait for each other.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
-LONG = ("test_slurm.py", "test_export.py", "test_snakemake.py", "test_pipeline.py")
+LONG = (
+    *("test_slurm.py", "test_export.py", "test_snakemake.py", "test_pipeline.py", "test_comparators.py"),
+    *("test_processes.py", "test_deployment.py", "test_snapshot.py", "test_without_git.py", "test_kills.py"),
+)
 """Files of minutes: begun last, one of them would run alone while the other process waits."""
 
 
