@@ -1,6 +1,7 @@
 """An installation that is killed: `make .venv/.ready` at random moments, several times; then a next make goes on.
 
-With the rule, and the pip, of this project, but few packages, from a folder: torch would take minutes each time.
+With the rule, the pip and the checksums of this project, but few packages, from a folder: torch would take minutes each
+time.
 """
 
 import shutil
@@ -15,17 +16,14 @@ from tests.faults.engine import end_group
 from tests.faults.trial import Fault, NotHereError, Room
 from tests.project import REPOSITORY
 
-_PACKAGES = ("networkx", "numpy", "pyyaml", "tqdm")
+_PACKAGES = ("setuptools", "networkx", "numpy", "pyyaml", "tqdm")
 _PROJECT = """
 [build-system]
-requires = ["{setuptools}"]
+requires = ["setuptools"]
 build-backend = "setuptools.build_meta"
 [project]
 name = "mfaranet"
 version = "0.1.0"
-dependencies = [{dependencies}]
-[project.optional-dependencies]
-dev = []
 [tool.setuptools.packages.find]
 include = ["mfaranet*"]
 """
@@ -45,7 +43,8 @@ def kill(room: Room, times: int) -> None:
     for each in (expected, root):
         _write(each)
     began = time.monotonic()
-    subprocess.run(_MAKE, cwd=expected, env=environment, check=True, capture_output=True)
+    done = subprocess.run(_MAKE, cwd=expected, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
     longest = time.monotonic() - began
     for _ in range(times):
         make = subprocess.Popen(
@@ -62,7 +61,8 @@ def kill(room: Room, times: int) -> None:
             break
     done = subprocess.run(_MAKE, cwd=root, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert _installed(root) == _installed(expected)
+    differ = sorted(_installed(root) ^ _installed(expected))
+    assert not differ, differ
     subprocess.run(
         [root / ".venv/bin/python", "-c", "import mfaranet, networkx, numpy, tqdm, yaml"], cwd=root, check=True
     )
@@ -72,45 +72,36 @@ def kill(room: Room, times: int) -> None:
 
 def _write(root: Path) -> None:
     root.mkdir()
-    for name in ("Makefile", "constraints.txt"):
-        shutil.copy(REPOSITORY / name, root)
+    shutil.copy(REPOSITORY / "Makefile", root)
+    (root / "constraints.txt").write_text(_locked())
     for name in ("mfaranet", "workflow"):
         (root / name).mkdir()
         (root / name / "__init__.py").touch()
     (root / "workflow/plots.py").touch()  # the real one takes packages that are not here
-    dependencies = ", ".join(f'"{name}"' for name in _PACKAGES)
-    (root / "pyproject.toml").write_text(_PROJECT.format(setuptools=_setuptools(), dependencies=dependencies))
+    (root / "pyproject.toml").write_text(_PROJECT)
 
 
-def _setuptools() -> str:
-    lines = (REPOSITORY / "pyproject.toml").read_text().splitlines()
-    return next(line.split('"')[1] for line in lines if line.startswith("requires = "))
+def _locked() -> str:
+    """The packages' pins, with their checksums."""
+    pins = (REPOSITORY / "constraints.txt").read_text().replace("\\\n", "").splitlines(keepends=True)
+    return "".join(pin for pin in pins if pin.split("==")[0] in _PACKAGES)
 
 
 def _offline(folder: Path) -> dict[str, str]:
     """Variables by which pip takes packages from a folder, which is filled once."""
-    words = [
-        sys.executable,
-        "-m",
-        "pip",
-        "download",
-        "-q",
-        "-d",
-        str(folder),
-        "-c",
-        str(REPOSITORY / "constraints.txt"),
-    ]
-    done = subprocess.run([*words, _setuptools(), *_PACKAGES], capture_output=True, text=True)
+    folder.mkdir()
+    (folder / "locked.txt").write_text(_locked())
+    words = ("-m", "pip", "download", "-q", "--no-deps", "--require-hashes", "-d", folder, "-r", folder / "locked.txt")
+    done = subprocess.run([sys.executable, *words], capture_output=True, text=True)
     if done.returncode:
         raise NotHereError(f"packages cannot be downloaded here: {done.stderr[-300:]}")
     return {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(folder)}
 
 
 def _installed(root: Path) -> set[str]:
-    """All files of packages, but those that name the place or are made when first used."""
+    """All files of packages, but those that name the place or are made when first used, and those in which pip notes,
+    after all others of a package, that it was pip: a package that it was killed at then is whole."""
     site = next((root / ".venv/lib").glob("python*/site-packages"))
-    return {
-        str(path.relative_to(site))
-        for path in site.rglob("*")
-        if path.is_file() and "__pycache__" not in path.parts and not path.relative_to(site).parts[0].startswith("~")
-    }
+    left_out = {"__pycache__", "INSTALLER", "REQUESTED"}
+    files = (path.relative_to(site) for path in site.rglob("*") if path.is_file())
+    return {str(path) for path in files if not left_out.intersection(path.parts) and not path.parts[0].startswith("~")}
