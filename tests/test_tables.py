@@ -1070,6 +1070,9 @@ def test_a_cell_can_be_traced(tmp_path: Path) -> None:
     del earlier["headers"]
     write_json(tmp_path / "table.json", earlier)
     assert [found.text for _, found in trace(tmp_path / "table.md", "base", "mIoU (%)")] == ["78.2"]
+    write_json(tmp_path / "table.json", {**earlier, "format": 2})
+    with pytest.raises(InputError, match=r"/table\.json has format 2"):
+        list(trace(tmp_path / "table.md", "base", "mIoU"))
 
 
 def test_a_key_of_any_letters_is_found() -> None:
