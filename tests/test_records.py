@@ -10,6 +10,7 @@ import pytest
 
 from mfaranet.deployment import sessions
 from mfaranet.errors import InputError
+from mfaranet.files import read_json, write_json
 from mfaranet.report.stored import StoredTable
 from mfaranet.tables.cells import trace
 from mfaranet.weights import checkpoints
@@ -40,14 +41,19 @@ def test_a_stopped_training_goes_on(kept: Path, tmp_path: Path, capsys: pytest.C
 
 
 @every_version
+@pytest.mark.parametrize("named", [True, False])
 def test_states_of_another_training_stay_with_their_version(
-    kept: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    kept: Path, named: bool, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Code of a later version makes it another one."""
+    """Code of a later version makes it another one. What is older than the first version does not name its own."""
     shutil.copytree(kept / "states", tmp_path / "states")
+    (record,) = (tmp_path / "states").glob("*/fingerprint.json")
+    if not named:
+        write_json(record, {key: value for key, value in read_json(record).items() if key != "mfaranet"})
     run(tmp_path, tmp_path / "states", {**FINGERPRINT, "code": "of a later version"})
-    assert f"stays; it is of another training, not with the same code (mfaranet {kept.name})" in capsys.readouterr().err
-    assert list((tmp_path / "states").glob("*/epoch_0001.pt"))
+    writer = kept.name if named else "of an earlier version"
+    assert f"stays; it is of another training, not with the same code (mfaranet {writer})\n" in capsys.readouterr().err
+    assert list(record.parent.glob("epoch_0001.pt"))
 
 
 @every_version

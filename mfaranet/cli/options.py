@@ -7,6 +7,7 @@ from difflib import get_close_matches
 from typing import Annotated, Any
 
 import typer
+from PIL import Image
 from tabulate import tabulate
 
 from mfaranet.errors import InputError
@@ -23,14 +24,15 @@ def parse_size(text: str, option: str = "--size") -> Size:
     """Height and width of a text such as 512x1024.
 
     Raises:
-        InputError: it is none.
+        InputError: it is none, or of more pixels than a picture may have.
     """
-    found = re.fullmatch(r"([1-9][0-9]{0,4})x([1-9][0-9]{0,4})", text)
+    found = re.fullmatch(r"([1-9][0-9]{0,8})x([1-9][0-9]{0,8})", text)
     if not found:
-        raise InputError(
-            f"{option} {text}: a height and a width in pixels are wanted, of five digits at most, as 512x1024"
-        )
-    return int(found[1]), int(found[2])
+        raise InputError(f"{option} {text}: a height and a width in pixels are wanted, as 512x1024")
+    height, width = map(int, found.groups())
+    if height * width > (Image.MAX_IMAGE_PIXELS or 0):  # of which a picture is refused too
+        raise InputError(f"{option} {text}: at most {Image.MAX_IMAGE_PIXELS} pixels are taken, as of pictures")
+    return height, width
 
 
 def known_networks(names: list[str]) -> list[str]:
