@@ -1,8 +1,10 @@
 """Each promise of docs/reliability.md names tests that exist; that they ran, conftest.py sees when all have."""
 
 import ast
+import re
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from tests.promises import REPOSITORY, Promise, promises
@@ -44,3 +46,18 @@ def test_what_came_of_a_promise(outcomes: dict[str, str], result: str) -> None:
 def test_a_page_without_promises_has_none(tmp_path: Path) -> None:
     (tmp_path / "page.md").write_text("| promise | held by |\n|---|---|\n")
     assert promises(tmp_path / "page.md") == []
+
+
+def test_the_page_has_the_numbers_of_the_last_runs() -> None:
+    page = re.sub(r"\s+", " ", (REPOSITORY / "docs/reliability.md").read_text())
+    folder = REPOSITORY / "results/reliability"
+    faults, inputs, mutants = (pd.read_csv(folder / f"{name}.csv") for name in ("faults", "fuzz", "mutants"))
+    tried, noticed = mutants["tried"].sum(), mutants["killed"].sum()
+    counts = inputs[["worked", "refused", "failed"]].sum()
+    for sentence in (
+        f"{faults['injected'].sum()} faults were injected, and {faults['survived'].sum()} survived.",
+        f"{counts.sum():,} bad inputs were tried, and {counts['failed']} failed:",
+        f"{noticed:,} of {tried:,} mutants were noticed ({100 * noticed / tried:.1f} %);",
+    ):
+        assert sentence in page
+    assert mutants["surviving"].sum() == 0
