@@ -41,9 +41,8 @@ def assert_runs(project: Project, title: str, run: dict[str, Any]) -> None:
     assert run["modified"] is False
 
 
-@pytest.mark.parametrize(
-    "command", [pytest.param(("clone", "-q", "."), marks=pytest.mark.night), ("worktree", "add", "-q", "-b", "other")]
-)
+@pytest.mark.night
+@pytest.mark.parametrize("command", [("clone", "-q", "."), ("worktree", "add", "-q", "-b", "other")])
 def test_a_second_checkout_runs_its_own_code(project: Project, tmp_path: Path, command: tuple[str, ...]) -> None:
     project.run("git", *command, str(tmp_path / "second"))
     second = Project(tmp_path / "second")

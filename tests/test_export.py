@@ -54,9 +54,9 @@ CONVERTED = {
     "unbind.int upsample_nearest2d.vec",
     "shelfnet_18": "leaky_relu_.default",
 }
-"""Networks that are ONNX in each run of the tests, with the operations of PyTorch that they show the conversion of.
+"""Networks that are ONNX, and compiled, in each run of the tests, with the operations of PyTorch that they show.
 
-It goes operation by operation, so those that have no others are converted at night.
+Conversion goes operation by operation, so those that have no others are converted at night.
 """
 OPERATIONS = {name for names in CONVERTED.values() for name in names.split()}
 
@@ -64,26 +64,34 @@ OPERATIONS = {name for names in CONVERTED.values() for name in names.split()}
 @pytest.mark.parametrize("name", mfaranet.list_models())
 @torch.no_grad()
 def test_other_forms_give_the_same_logits(name: str) -> None:
-    """An exported program for any number of images of any size; ONNX of it; and one graph for torch.compile."""
+    """An exported program for any number of images of any size; of some ONNX, and one graph for torch.compile."""
     model, program, more = exported(name)
     found = {str(node.target).removeprefix("aten.") for node in program.graph.nodes if "aten." in str(node.target)}
     plain = {each for each in found if not each.startswith(("sym_size", "_assert"))}
     assert plain <= OPERATIONS, "name the network in CONVERTED that shows the new ones"
     assert plain >= set(CONVERTED.get(name, "").split())
-    assert_same(model, more, program.module(), *([converted(name, program)] if name in CONVERTED else []))
-    torch.compiler.reset()  # forward, which the networks share, is compiled for a few of them only
-    # No step beyond the one graph, which exporting has taken.
-    compiled = torch.compile(model, backend="eager", fullgraph=True)
-    images = torch.randn(2, 3, 61 + more, 93 + more)
-    assert_close(compiled(images), model(images))
+    assert_same(model, more, program.module())
+    if name in CONVERTED:
+        assert_same(model, more, converted(name, program))
+        assert_compiled(model, more)
 
 
 @pytest.mark.night
 @pytest.mark.parametrize("name", sorted({*mfaranet.list_models()} - {*CONVERTED}))
 @torch.no_grad()
-def test_the_other_networks_in_onnx(name: str) -> None:
+def test_the_other_networks_in_these_forms(name: str) -> None:
     model, program, more = exported(name)
     assert_same(model, more, converted(name, program))
+    assert_compiled(model, more)
+
+
+def assert_compiled(model: nn.Module, more: int) -> None:
+    """By torch.compile, in one graph."""
+    torch.compiler.reset()  # forward, which the networks share, is compiled for a few of them only
+    # No step beyond the one graph, which exporting has taken.
+    compiled = torch.compile(model, backend="eager", fullgraph=True)
+    images = torch.randn(2, 3, 61 + more, 93 + more)
+    assert_close(compiled(images), model(images))
 
 
 def exported(name: str) -> tuple[nn.Module, ExportedProgram, int]:

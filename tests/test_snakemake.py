@@ -146,6 +146,7 @@ def test_a_spoilt_or_deleted_output_runs_its_stage(project: Project, path: str, 
         assert file.read_bytes() == content
 
 
+@pytest.mark.night
 def test_a_decoded_set_is_made_anew_and_not_its_trainings(project: Project) -> None:
     """Where it is lost, and where params.yaml asks for it or no longer does; its pixels are not in DVC's cache."""
     folder = project.root / "data/sample-decoded"
@@ -186,6 +187,7 @@ def test_stages_whose_inputs_come_out_as_they_were_do_not_run(project: Project) 
     assert (project.root / "runs/sample/train/base/last.safetensors").read_bytes() == trained
 
 
+@pytest.mark.night
 def test_a_forced_stage_runs_by_either_engine(project: Project) -> None:
     logs = project.root / "logs/snakemake"
 

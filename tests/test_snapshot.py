@@ -74,6 +74,7 @@ def test_code_that_is_not_the_plans_does_not_run(project: Project) -> None:
     project.run("git", "checkout", "-q", "mfaranet")
 
 
+@pytest.mark.night
 def test_an_edit_of_the_data_while_a_stage_runs_is_not_recorded(project: Project) -> None:
     record = project.root / "data/sample/dataset.json"
     before = record.read_bytes()
