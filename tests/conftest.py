@@ -14,9 +14,11 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 LONG = (
     *("test_slurm.py", "test_export.py", "test_snakemake.py", "test_pipeline.py", "test_comparators.py"),
-    *("test_processes.py", "test_deployment.py", "test_snapshot.py", "test_without_git.py", "test_kills.py"),
+    *("test_processes.py", "test_deployment.py", "test_without_git.py", "test_kills.py", "test_fuzz.py"),
+    *("test_own_data.py", "test_reproducible.py", "test_resume.py", "test_deploy.py", "test_commands.py"),
+    *("test_snapshot.py", "test_code.py", "test_training.py", "test_plan.py", "test_verify.py", "test_running.py"),
 )
-"""Files of minutes: begun last, one of them would run alone while the other process waits."""
+"""Files of many seconds: begun last, one of them would run alone while the other processes wait."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
