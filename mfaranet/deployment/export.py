@@ -96,15 +96,16 @@ def export(
     if data and DatasetRecord.load(data).classes != known["classes"]:
         raise InputError(f"{data} has other classes than {checkpoint}; give the data set that it was trained on")
     seen = InputSize(form.size) if form.size else InputSize(**known["input_size"]) if "input_size" in known else None
+    pictures = list(_pictures(form, data, seen))
     with torch.inference_mode():
-        if not model(normalise(torch.from_numpy(next(_pictures(form, data, seen))))).isfinite().all():
+        if not model(normalise(torch.from_numpy(pictures[0]))).isfinite().all():
             raise InputError(f"{checkpoint}: its scores are no numbers, as weights are too large; take another epoch's")
     facts = {**known, **_facts(checkpoint, form)}
     present = next(path for path in output.absolute().parents if path.exists())
     with TemporaryDirectory(dir=present, prefix=".export.") as scratch:
         made = Path(scratch) / output.name
         miou = _write(model, form, facts, made, data, seen)
-        agreement = compare(model, open_session(made), _pictures(form, data, seen))
+        agreement = compare(model, open_session(made), pictures)
         if not agreement.share >= _LEAST[form.precision]:
             raise InputError(
                 f"nothing is written: {form.to} in {form.precision} gives the label of {checkpoint} to "
