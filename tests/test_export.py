@@ -1,7 +1,6 @@
 """Every network outside of eager PyTorch: as an exported program, in ONNX Runtime, and compiled."""
 
-import gc
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
 import torch
@@ -25,15 +24,6 @@ columns refuses images where one has not. There is no other limit, and no networ
 """
 TOLERANCE = 1e-4
 """Times the largest distance of a logit from its class's mean over the image."""
-
-
-@pytest.fixture(autouse=True)
-def one_garbage_collection() -> Iterator[None]:
-    """Tracing makes millions of objects that live on; looking through them all the while takes a tenth of the time."""
-    gc.disable()
-    yield
-    gc.enable()
-    gc.collect()
 
 
 CONVERTED = {
