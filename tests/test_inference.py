@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 import mfaranet
 from mfaranet.deployment.deploy import inference_form
+from mfaranet.errors import InputError
 from mfaranet.evaluation import inference
 from mfaranet.evaluation.inference import PROTOCOLS, InputSizes, Protocol, predict, score_images, windows
 from mfaranet.schema import ProtocolName
@@ -45,6 +46,21 @@ def test_what_the_name_of_a_protocol_says() -> None:
         (64, 128),
         (48, 32),
     ]
+
+
+@pytest.mark.parametrize("name", PROTOCOLS)
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf")])
+def test_scores_that_are_no_numbers_are_refused(name: str, value: float) -> None:
+    model = nn.Conv2d(3, 5, 1)
+    model.weight.data.fill_(1)
+    sizes = InputSizes(InputSize((16, 32)), (16, 16), 32)
+    image = torch.full((3, 16, 32), 128, dtype=torch.uint8)
+    assert predict(model, image, PROTOCOLS[name], sizes).max() < 5
+    model.bias.data[3] = value
+    with pytest.raises(
+        InputError, match=r"the network: its scores are no numbers.*; take the checkpoint of another epoch"
+    ):
+        predict(model, image, PROTOCOLS[name], sizes)
 
 
 def predict_scores(model: nn.Module, image: Tensor, protocol: Protocol, sizes: InputSizes) -> Tensor:

@@ -28,6 +28,7 @@ from mfaranet.deployment.half import halve
 from mfaranet.deployment.quantisation import quantise
 from mfaranet.deployment.sessions import FACTS, library, open_session, read_facts
 from mfaranet.errors import InputError
+from mfaranet.evaluation.inference import finite
 from mfaranet.files import sha256
 from mfaranet.sizes import InputSize, Size
 from mfaranet.targets import check_targets
@@ -98,8 +99,7 @@ def export(
     seen = InputSize(form.size) if form.size else InputSize(**known["input_size"]) if "input_size" in known else None
     pictures = list(_pictures(form, data, seen))
     with torch.inference_mode():
-        if not model(normalise(torch.from_numpy(pictures[0]))).isfinite().all():
-            raise InputError(f"{checkpoint}: its scores are no numbers, as weights are too large; take another epoch's")
+        finite(model(normalise(torch.from_numpy(pictures[0]))), str(checkpoint))
     facts = {**known, **_facts(checkpoint, form)}
     present = next(path for path in output.absolute().parents if path.exists())
     with TemporaryDirectory(dir=present, prefix=".export.") as scratch:

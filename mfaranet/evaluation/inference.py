@@ -21,6 +21,7 @@ from torch import Tensor, nn
 from mfaranet.data.conventions import MEAN
 from mfaranet.data.prepared import SegmentationDataset
 from mfaranet.data.transforms import normalise
+from mfaranet.errors import InputError
 from mfaranet.evaluation.background import in_background
 from mfaranet.models.layers import resize_to, resized
 from mfaranet.schema import ProtocolName, Size
@@ -192,7 +193,22 @@ def _logits(model: nn.Module, images: Iterable[Tensor]) -> Iterator[Tensor]:
     for shape, alike in groupby(images, key=lambda image: image.shape):
         at_once = max(1, _PIXELS_AT_ONCE // (shape[-2] * shape[-1]))
         while batch := list(islice(alike, at_once)):
-            yield from model(torch.cat(batch)).split(1)
+            yield from torch.split(finite(model(torch.cat(batch))), 1)
+
+
+def finite(logits: Tensor, source: str = "the network") -> Tensor:
+    """The logits, of any shape, of a network that is named by ``source``.
+
+    Raises:
+        InputError: one of them is no number, of which the class of its pixel would say nothing.
+    """
+    # The sum takes a hundredth of a pass's time, and is no number where one of them is none.
+    if not logits.sum(dtype=torch.float32).isfinite():
+        raise InputError(
+            f"{source}: its scores are no numbers, as weights or running statistics are too large; take the checkpoint "
+            "of another epoch, or train with a lower train.base_lr"
+        )
+    return logits
 
 
 def _average(view: _View, logits: Iterator[Tensor], protocol: Protocol) -> Tensor:
