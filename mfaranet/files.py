@@ -28,11 +28,18 @@ def sha256(path: Path) -> str:
 
 
 def atomic_write(path: Path, write: Callable[[Path], object]) -> None:
-    """Let ``write`` fill a temporary file beside ``path``, then put it in place; makes the folder if need be."""
+    """Let ``write`` fill a temporary file beside ``path``, then put it in place; makes the folder if need be.
+
+    The file gets the rights of any new file here, whatever ``write`` gives it: safetensors would let its owner alone
+    read it.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
+        temporary.touch()
+        mode = temporary.stat().st_mode
         write(temporary)
+        temporary.chmod(mode)
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)

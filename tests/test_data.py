@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from safetensors.torch import save_file
 from sources import (
     COUNTS,
     LAYOUT,
@@ -509,6 +510,14 @@ def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> 
         atomic_write(path, half)
     assert [file.name for file in path.parent.iterdir()] == ["numbers.json"]
     assert json.loads(path.read_text()) == {"b": 1, "a": [0.5]}
+
+
+def test_a_written_file_has_the_rights_of_any_new_one(tmp_path: Path) -> None:
+    (tmp_path / "plain").touch()
+    for name in ("tensors", "tensors"):  # new, and in the place of another
+        atomic_write(tmp_path / name, lambda temporary: save_file({"weight": torch.ones(2)}, temporary))
+    modes = {path.stat().st_mode for path in tmp_path.iterdir()}
+    assert len(modes) == 1
 
 
 # real images
