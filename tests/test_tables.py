@@ -498,6 +498,7 @@ def test_what_a_network_says_of_itself() -> None:
     assert footnote(theirs) == f"{paper} {followed} (official, no licence stated)."
     assert footnote(known | {"implementation": None, "year": None}) == "ICNet: A paper, https://example.org/1. Wide."
     assert footnote(known | {"paper": None}) == f"ICNet: {followed} (unofficial, MIT). Wide."
+    assert footnote(dict.fromkeys(known) | {"title": "My network"}) == "My network: nothing."
 
 
 def test_a_network_without_published_values(tmp_path: Path) -> None:

@@ -29,5 +29,6 @@ def footnote(facts: Mapping[str, Any]) -> str:
         said.append(
             f"Implementation followed: {facts['implementation']} ({whose}, {facts['licence'] or 'no licence stated'})."
         )
-    said.append(facts["deviation"] or "")
-    return f"{facts['title']}: {' '.join(said).strip()}"
+    if facts["deviation"]:
+        said.append(facts["deviation"])
+    return f"{facts['title']}: {' '.join(said) or 'nothing.'}"
