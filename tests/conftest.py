@@ -56,8 +56,10 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     """After a run of all tests: fail where the test of a promise is missing or did not run."""
     config = session.config
     reporter = config.pluginmanager.get_plugin("terminalreporter")
-    chosen = config.option.keyword or config.option.markexpr or config.option.deselect or config.option.ignore
-    if config.args_source is not pytest.Config.ArgsSource.TESTPATHS or chosen or config.option.collectonly:
+    chosen = [
+        config.getoption(name, None) for name in ("keyword", "markexpr", "deselect", "ignore", "lf", "collectonly")
+    ]
+    if config.args_source is not pytest.Config.ArgsSource.TESTPATHS or any(chosen):
         return
     if reporter is None:  # a process of pytest-xdist, which has some tests alone
         return

@@ -15,7 +15,7 @@ import mfaranet
 from mfaranet.deployment.deploy import inference_form
 from mfaranet.errors import InputError
 from mfaranet.evaluation import inference
-from mfaranet.evaluation.inference import PROTOCOLS, InputSizes, Protocol, predict, score_images, windows
+from mfaranet.evaluation.inference import PROTOCOLS, InputSizes, Protocol, finite, predict, score_images, windows
 from mfaranet.schema import ProtocolName
 from mfaranet.sizes import InputSize, scaled
 
@@ -57,10 +57,18 @@ def test_scores_that_are_no_numbers_are_refused(name: str, value: float) -> None
     image = torch.full((3, 16, 32), 128, dtype=torch.uint8)
     assert predict(model, image, PROTOCOLS[name], sizes).max() < 5
     model.bias.data[3] = value
-    with pytest.raises(
-        InputError, match=r"the network: its scores are no numbers.*; take the checkpoint of another epoch"
-    ):
+    with pytest.raises(InputError) as refused:
         predict(model, image, PROTOCOLS[name], sizes)
+    assert str(refused.value) == (
+        "the network: its scores are no numbers, as weights or running statistics are too large; take the checkpoint "
+        "of another epoch, or train with a lower train.base_lr"
+    )
+
+
+def test_scores_of_half_precision_are_numbers() -> None:
+    """Though their sum would be none."""
+    logits = torch.full((1, 5, 16, 32), 100.0, dtype=torch.float16)
+    assert finite(logits) is logits
 
 
 def predict_scores(model: nn.Module, image: Tensor, protocol: Protocol, sizes: InputSizes) -> Tensor:
