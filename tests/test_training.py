@@ -197,6 +197,29 @@ def test_it_says_where_the_loss_was_no_number_first(tmp_path: Path, accumulate: 
         assert "There is no checkpoint yet." in str(error.value)
 
 
+def test_scores_that_are_no_numbers_in_validation_end_no_training(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As of normalisation that has not settled, though the loss is a number."""
+
+    class Settles(TinyNetwork):
+        validations = 0
+
+        def forward(self, images: torch.Tensor) -> Any:
+            self.validations += not self.training
+            return super().forward(images * torch.nan if self.validations == 1 and not self.training else images)
+
+    network = Settles()
+    changes = {"epochs": 2, "validate_every": 1}
+    train(network, settings(**changes), data, output=tmp_path, curves=tmp_path / "curves", facts=FACTS)
+    first, second = curve(tmp_path, "val/miou")
+    assert first == 0 < second
+    assert read(tmp_path / "best.safetensors")[1]["epoch"] == 2
+    said = capsys.readouterr().err
+    assert said.count("scores are no numbers in validation, so the mIoU counts as 0") == 1
+    assert "training: epoch 1: scores" in said
+
+
 def test_it_names_the_last_checkpoint(data: Path, tmp_path: Path) -> None:
     class Breaks(TinyNetwork):
         passes = 0

@@ -79,11 +79,13 @@ def predict_split(
     device = next(model.parameters()).device
     was_training = model.training
     model.eval()
-    items, decoded = tee(in_background(lambda index: (index, *dataset[index]), indices))
-    predictions = predict_images(model, (image.to(device) for _, image, _ in decoded), protocol, sizes)
-    for (index, _, label), prediction in zip(items, predictions, strict=True):
-        yield index, prediction, label
-    model.train(was_training)
+    try:
+        items, decoded = tee(in_background(lambda index: (index, *dataset[index]), indices))
+        predictions = predict_images(model, (image.to(device) for _, image, _ in decoded), protocol, sizes)
+        for (index, _, label), prediction in zip(items, predictions, strict=True):
+            yield index, prediction, label
+    finally:
+        model.train(was_training)
 
 
 def predict(model: nn.Module, image: Tensor, protocol: Protocol, sizes: InputSizes) -> Tensor:
@@ -196,15 +198,19 @@ def _logits(model: nn.Module, images: Iterable[Tensor]) -> Iterator[Tensor]:
             yield from torch.split(finite(model(torch.cat(batch))), 1)
 
 
+class NonFiniteError(InputError):
+    """Scores that are no numbers, of which the class of a pixel would say nothing."""
+
+
 def finite(logits: Tensor, source: str = "the network") -> Tensor:
     """The logits, of any shape, of a network that is named by ``source``.
 
     Raises:
-        InputError: one of them is no number, of which the class of its pixel would say nothing.
+        NonFiniteError: one of them is no number.
     """
     # The sum takes a hundredth of a pass's time, and is no number where one of them is none.
     if not logits.sum(dtype=torch.float32).isfinite():
-        raise InputError(
+        raise NonFiniteError(
             f"{source}: its scores are no numbers, as weights or running statistics are too large; take the checkpoint "
             "of another epoch, or train with a lower train.base_lr"
         )

@@ -21,7 +21,7 @@ from mfaranet.data.record import DatasetRecord
 from mfaranet.data.transforms import normalise
 from mfaranet.errors import InputError
 from mfaranet.evaluation.background import in_background
-from mfaranet.evaluation.inference import PROTOCOLS, InputSizes, predict_split
+from mfaranet.evaluation.inference import PROTOCOLS, InputSizes, NonFiniteError, predict_split
 from mfaranet.evaluation.metrics import confusion_matrix, intersection_over_union
 from mfaranet.measure.machine import allow_tf32, choose_device, memory_format
 from mfaranet.models.convolution import quick_convolutions
@@ -147,6 +147,10 @@ def _train(
             if epoch % settings.validate_every == 0 or epoch == settings.epochs:
                 share_buffers(model, fabric)
                 miou = validate(model, validation, settings.input_size, fabric)
+                if miou is None:
+                    miou = 0.0
+                    if live:
+                        bar.write(f"training: epoch {epoch}: {_UNSETTLED}", file=sys.stderr)
                 row["val/miou"] = miou
                 if fabric.is_global_zero:
                     _save(model, output, {**facts, "epoch": epoch, "val_miou": miou}, best=miou > progress.best)
@@ -192,8 +196,18 @@ class Supervised(nn.Module):
         return outputs
 
 
-def validate(model: nn.Module, dataset: SegmentationDataset, size: InputSize, fabric: Fabric) -> float:
-    """mIoU (0..1) on whole images at ``size``, each process taking its share of the images."""
+_UNSETTLED = (
+    "scores are no numbers in validation, so the mIoU counts as 0; running statistics may settle with more epochs, or "
+    "else lower train.base_lr in params.yaml"
+)
+
+
+def validate(model: nn.Module, dataset: SegmentationDataset, size: InputSize, fabric: Fabric) -> float | None:
+    """mIoU (0..1) on whole images at ``size``, each process taking its share of the images.
+
+    None where scores are no numbers in any process, as they can be for a while where the loss, which is of statistics
+    of its batch, is one.
+    """
     classes = len(dataset.record.classes)
 
     def count(item: tuple[int, Tensor, Tensor]) -> Tensor:
@@ -203,10 +217,17 @@ def validate(model: nn.Module, dataset: SegmentationDataset, size: InputSize, fa
     share = range(fabric.global_rank, len(dataset), fabric.world_size)
     sizes = InputSizes(size, window=size.largest, base_size=max(size.largest))
     confusion = torch.zeros(classes, classes, dtype=torch.int64)
-    for counts in in_background(count, predict_split(model, dataset, PROTOCOLS["full_image"], sizes, share)):
-        confusion += counts
-    total = _reduce(fabric, confusion.to(fabric.device), "sum")
-    return float(intersection_over_union(total).nanmean())
+    failed = torch.zeros(1, dtype=torch.int64)
+    try:
+        for counts in in_background(count, predict_split(model, dataset, PROTOCOLS["full_image"], sizes, share)):
+            confusion += counts
+    except NonFiniteError:
+        failed += 1
+    # Together, so that no process waits for one that failed.
+    total = _reduce(fabric, torch.cat([confusion.flatten(), failed]).to(fabric.device), "sum")
+    if total[-1]:
+        return None
+    return float(intersection_over_union(total[:-1].view(classes, classes)).nanmean())
 
 
 def _train_epoch(
