@@ -18,6 +18,7 @@ from mfaranet.params import load as load_params
 from mfaranet.predict.predictor import Predictor
 from mfaranet.runs import checkpoint_of, list_runs, run_folder
 from mfaranet.sizes import InputSize
+from mfaranet.weights.checkpoints import load_trained, save
 from workflow.common import Paths
 
 REPOSITORY = Path(__file__).parents[1]
@@ -148,6 +149,19 @@ def test_scores_beyond_float32_are_probabilities_still(predictor: Predictor) -> 
     extreme = Predictor(predictor.network, "abcd", [])
     extreme.__dict__["_form"] = Extreme()
     assert extreme.probabilities([np.zeros((2, 2, 3), np.uint8)])[0, :, 0, 0].tolist() == pytest.approx([1, 0, 0, 0])
+
+
+@pytest.mark.parametrize("protocol", ["full_image", "single_scale"])
+def test_scores_that_are_no_numbers_are_those_of_a_file(checkpoint: Path, tmp_path: Path, protocol: str) -> None:
+    model, facts = load_trained(checkpoint)
+    for parameter in model.parameters():
+        parameter.data.fill_(3e38)
+    save(model, tmp_path / "large.safetensors", facts)
+    window = None if protocol == "full_image" else (32, 32)
+    large = mfaranet.load(tmp_path / "large.safetensors", protocol=protocol, window=window)
+    for ask in (large.predict, lambda image: large.probabilities([image])):
+        with pytest.raises(InputError, match=rf"^{tmp_path}/large\.safetensors: its scores are no numbers, as weights"):
+            ask(scene(32, 64))
 
 
 # Names of trainings

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from mfaranet.data.transforms import normalise
 from mfaranet.deployment.deploy import InferenceForm, inference_form
 from mfaranet.errors import InputError
-from mfaranet.evaluation.inference import PROTOCOLS, InputSizes, score_images
+from mfaranet.evaluation.inference import PROTOCOLS, InputSizes, NonFiniteError, score_images
 from mfaranet.measure.devices import take_device
 from mfaranet.models.layers import resize_to, resized
 from mfaranet.runs import checkpoint_of
@@ -57,6 +57,7 @@ class Predictor:
         factors: tuple[float, float] = (1.0, 1.0),
         protocol: str = "full_image",
         window: Size | None = None,
+        source: str = "the network",
     ) -> None:
         self.network = network
         """As it was trained, in evaluation mode: normalised images (N, 3, h, w) to logits (N, classes, h, w)."""
@@ -72,6 +73,8 @@ class Predictor:
         """A name of mfaranet.evaluation.inference.PROTOCOLS."""
         self.window = window
         """Height and width of a sliding window in pixels; None where the protocol has none."""
+        self.source = source
+        """What messages call it, as by its file."""
 
     @property
     def device(self) -> torch.device:
@@ -91,7 +94,7 @@ class Predictor:
         """The label map (H, W), uint8, on the CPU, of an image, at its size; a PIL image is turned upright by EXIF.
 
         Raises:
-            InputError: it is no picture of one of the three kinds.
+            InputError: it is no picture of one of the three kinds, or the network's scores are no numbers.
         """
         return self.label_maps([image])[0]
 
@@ -131,7 +134,10 @@ class Predictor:
         images = resized(normalise(pixels.to(self.device)), size)
         # Whole images may come several at once; windows share a pass where they are small enough.
         given = list(torch.split(images, 1)) if protocol.scales else [images]
-        return torch.cat(list(score_images(self._form, given, protocol, sizes)))
+        try:
+            return torch.cat(list(score_images(self._form, given, protocol, sizes)))
+        except NonFiniteError as error:
+            raise NonFiniteError(str(error).replace("the network", self.source, 1)) from None
 
     def _seen(self, pixels: Tensor) -> Size:
         return self.input_size.of(_size(pixels)) if self.input_size else times(_size(pixels), self.factors)
@@ -176,6 +182,7 @@ def load(
         factors=training.input_factors if training else (1.0, 1.0),
         protocol=protocol,
         window=window,
+        source=str(path),
     )
 
 
